@@ -1,0 +1,116 @@
+#include "base/calendar.h"
+
+#include <chrono>
+#include <cstdio>
+
+#include "base/clock.h"
+#include "base/text.h"
+
+namespace mg {
+namespace {
+
+// Reads exactly `width` digits at `at`, and moves past them.
+std::optional<unsigned> digits(std::string_view text, size_t& at, size_t width) {
+  if (at + width > text.size()) return std::nullopt;
+  const auto value = parse_number<unsigned>(text.substr(at, width));
+  at += width;
+  return value;
+}
+
+// The same, with the character that must stand after it.
+std::optional<unsigned> digits_then(std::string_view text, size_t& at, size_t width, char after) {
+  const auto value = digits(text, at, width);
+  if (!value || at >= text.size() || ascii_lower(text[at++]) != after) return std::nullopt;
+  return value;
+}
+
+// "Z" or "+hh:mm" to the end of the text, as the milliseconds to take away.
+std::optional<int64_t> zone_ms(std::string_view text, size_t at) {
+  if (text.substr(at) == "Z" || text.substr(at) == "z") return 0;
+  if (at >= text.size() || (text[at] != '+' && text[at] != '-')) return std::nullopt;
+  const int64_t sign = text[at++] == '-' ? -1 : 1;
+  const auto hours = digits_then(text, at, 2, ':');
+  const auto minutes = digits(text, at, 2);
+  if (!hours || !minutes || at != text.size() || *hours > 23 || *minutes > 59) return std::nullopt;
+  return sign * (int64_t{*hours} * 60 + *minutes) * 60'000;
+}
+
+// ".123456" at `at` to milliseconds; 0 where there is none.
+std::optional<int64_t> fraction_ms(std::string_view text, size_t& at) {
+  if (at >= text.size() || text[at] != '.') return 0;
+  int64_t ms = 0;
+  size_t count = 0;
+  for (++at; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at, ++count)
+    if (count < 3) ms = ms * 10 + (text[at] - '0');
+  if (count == 0) return std::nullopt;
+  for (; count < 3; ++count) ms *= 10;
+  return ms;
+}
+
+}  // namespace
+
+std::optional<int64_t> parse_span_ms(std::string_view text) {
+  if (text.size() < 2) return std::nullopt;
+  int64_t unit_ms;
+  switch (text.back()) {
+    case 's':
+      unit_ms = 1000;
+      break;
+    case 'm':
+      unit_ms = 60'000;
+      break;
+    case 'h':
+      unit_ms = 3'600'000;
+      break;
+    case 'd':
+      unit_ms = kMsPerDay;
+      break;
+    default:
+      return std::nullopt;
+  }
+  const auto count = parse_number<uint32_t>(text.substr(0, text.size() - 1));
+  if (!count) return std::nullopt;
+  return int64_t{*count} * unit_ms;
+}
+
+std::optional<int64_t> parse_time_ms(std::string_view text) {
+  using namespace std::chrono;
+  size_t at = 0;
+  const auto y = digits_then(text, at, 4, '-');
+  const auto m = digits_then(text, at, 2, '-');
+  const auto d = digits_then(text, at, 2, 't');
+  const auto hour = digits_then(text, at, 2, ':');
+  const auto minute = digits_then(text, at, 2, ':');
+  const auto second = digits(text, at, 2);
+  if (!y || !m || !d || !hour || !minute || !second) return std::nullopt;
+  const auto fraction = fraction_ms(text, at);
+  const auto zone = zone_ms(text, at);
+  const year_month_day date(year(static_cast<int>(*y)), month(*m), day(*d));
+  if (!fraction || !zone || !date.ok() || *hour > 23 || *minute > 59 || *second > 59)
+    return std::nullopt;
+  const int64_t days = sys_days(date).time_since_epoch().count();
+  return days * kMsPerDay + ((int64_t{*hour} * 60 + *minute) * 60 + *second) * 1000 + *fraction -
+         *zone;
+}
+
+std::string format_time_ms(int64_t wall_ms) {
+  using namespace std::chrono;
+  const int64_t day_number = utc_day(wall_ms);
+  const int64_t rest = wall_ms - day_number * kMsPerDay;
+  const year_month_day date{sys_days{days{day_number}}};
+  char out[64];
+  std::snprintf(out, sizeof out, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ",
+                static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
+                static_cast<unsigned>(date.day()), static_cast<int>(rest / 3'600'000),
+                static_cast<int>(rest / 60'000 % 60), static_cast<int>(rest / 1000 % 60),
+                static_cast<int>(rest % 1000));
+  return out;
+}
+
+int64_t utc_day(int64_t wall_ms) {
+  return wall_ms >= 0 ? wall_ms / kMsPerDay : -((-wall_ms + kMsPerDay - 1) / kMsPerDay);
+}
+
+int64_t next_utc_day_ms(int64_t wall_ms) { return (utc_day(wall_ms) + 1) * kMsPerDay; }
+
+}  // namespace mg
