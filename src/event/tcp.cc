@@ -241,7 +241,6 @@ Result<std::unique_ptr<Listener>> UvSockets::listen(const SocketAddress& address
   auto listener =
       std::make_unique<Type>(loop_, std::move(tcp), sink, from_sockaddr(bound), init, &tcp_stream);
   status = listener->start();
-  if (status == UV_EADDRINUSE) return fail(Errc::conflict, address.text() + " is in use");
   if (status != 0) return tl::unexpected(uv_error(status, "listen on " + address.text()));
   return listener;
 }

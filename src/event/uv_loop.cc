@@ -82,8 +82,8 @@ UvLoop::~UvLoop() {
 }
 
 void UvLoop::run() {
-  stopping_ = false;
   while (!stopping_) uv_run(&uv_, UV_RUN_ONCE);
+  stopping_ = false;
 }
 
 void UvLoop::finish_turn() {

@@ -16,7 +16,7 @@ class UvLoop final : public Loop {
   // Runs libuv until every closed handle is freed. Aborts if something still holds one open.
   ~UvLoop() override;
 
-  // Takes turns until stop() is called.
+  // Takes turns until stop() is called; at once where that has happened already.
   void run();
   // On the loop's own thread; the present turn is finished first.
   void stop() { stopping_ = true; }
@@ -41,7 +41,8 @@ class UvLoop final : public Loop {
   bool stopping_ = false;
 };
 
-// The text libuv has for an error, as an Error: timeout, refused, closed or io.
+// The text libuv has for an error, as an Error: timeout, refused, closed, interrupted, conflict
+// (address in use) or io.
 Error uv_error(int status, std::string_view doing);
 
 }  // namespace mg::event
