@@ -55,6 +55,9 @@ Error uv_error(int status, std::string_view doing) {
     case UV_ECANCELED:
       code = Errc::interrupted;
       break;
+    case UV_EADDRINUSE:
+      code = Errc::conflict;
+      break;
     default:
       break;
   }
