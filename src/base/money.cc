@@ -37,12 +37,12 @@ class Product {
     remainder_ = remainder_ || rest != 0;
   }
 
-  Result<Money> rounded_up() const {
+  Result<int64_t> rounded_up() const {
     const bool fits = std::all_of(limbs_.begin() + 1, limbs_.end(), [](uint64_t l) { return !l; });
     const uint64_t most = std::numeric_limits<int64_t>::max();
     if (!fits || limbs_[0] > most - (remainder_ ? 1 : 0))
-      return fail(Errc::too_large, "amount beyond the largest number of nano-USD");
-    return Money::nanos(static_cast<int64_t>(limbs_[0] + (remainder_ ? 1 : 0)));
+      return fail(Errc::too_large, "product beyond the largest 64-bit number");
+    return static_cast<int64_t>(limbs_[0] + (remainder_ ? 1 : 0));
   }
 
  private:
@@ -144,7 +144,17 @@ Result<Money> charge_for(int64_t units, Rate rate, const int64_t* multipliers_pp
   }
   product.divide(kPicosPerNano);
   for (size_t i = 0; i < count; ++i) product.divide(kPpmOne);
-  return product.rounded_up();
+  MG_TRY(const int64_t nanos, product.rounded_up());
+  return Money::nanos(nanos);
+}
+
+Result<Rate> converted(Rate rate, int64_t usd_per_unit_ppm) {
+  MG_ASSERT(usd_per_unit_ppm >= 0);
+  Product product(static_cast<uint64_t>(rate.picos()));
+  product.multiply(static_cast<uint64_t>(usd_per_unit_ppm));
+  product.divide(kPpmOne);
+  MG_TRY(const int64_t picos, product.rounded_up());
+  return Rate::picos(picos);
 }
 
 Result<Money> parse_money(std::string_view text) {

@@ -61,6 +61,10 @@ inline constexpr int64_t kPpmOne = 1'000'000;
 Result<Money> charge_for(int64_t units, Rate rate, std::initializer_list<int64_t> multipliers_ppm);
 Result<Money> charge_for(int64_t units, Rate rate, const int64_t* multipliers_ppm, size_t count);
 
+// The rate of another currency in USD, rounded up: a conversion never sells below the listed price.
+// Errors: too_large.
+Result<Rate> converted(Rate rate, int64_t usd_per_unit_ppm);
+
 // "10", "0.25": plain decimal USD without sign, exponent, blanks or superfluous zeros in front, at
 // most 9 decimals. Errors: invalid, too_large.
 Result<Money> parse_money(std::string_view text);

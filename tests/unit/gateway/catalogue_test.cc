@@ -1,0 +1,130 @@
+#include "gateway/catalogue.h"
+
+#include <catch2/catch.hpp>
+#include <cstdio>
+
+#include "support/corpus.h"
+
+using namespace mg;
+using namespace mg::gateway;
+
+namespace {
+
+Rate rate_of(const PriceTier& tier, Meter meter) {
+  return tier.rates[static_cast<size_t>(meter)];
+}
+
+std::shared_ptr<const Catalogue> parse(const std::string& models, const std::string& more = "",
+                                       const std::string& aliases = "{}") {
+  auto parsed = Catalogue::parse("{" + more + "\"models\":[" + models + "]}", aliases);
+  if (!parsed) FAIL(parsed.error().what);
+  return *parsed;
+}
+
+std::string problems(const std::string& models, const std::string& more = "",
+                     const std::string& aliases = "{}") {
+  const auto parsed = Catalogue::parse("{" + more + "\"models\":[" + models + "]}", aliases);
+  return parsed ? "" : parsed.error().what;
+}
+
+std::string shipped(const char* file) {
+  return test::read_file(std::filesystem::path(MOONGATE_SOURCE_DIR) / "data" / file);
+}
+
+}  // namespace
+
+TEST_CASE("a meter without a price costs what its parent costs") {
+  const auto catalogue =
+      parse(R"({"id":"m","provider":"p","mode":"chat","price":{"input":"2.5","output":"10"}})");
+  const PriceTier& tier = catalogue->find("m")->tiers.front();
+  CHECK(rate_of(tier, Meter::input).picos() == 2'500'000);
+  CHECK(rate_of(tier, Meter::cached_input).picos() == 2'500'000);
+  CHECK(rate_of(tier, Meter::cache_write_1h).picos() == 2'500'000);
+  CHECK(rate_of(tier, Meter::reasoning).picos() == 10'000'000);
+  CHECK(rate_of(tier, Meter::output_image).picos() == 10'000'000);
+}
+
+TEST_CASE("an explicit zero is free") {
+  const auto catalogue = parse(
+      R"({"id":"m","provider":"p","mode":"chat","price":{"input":"0","output":"0","reasoning":"1"}})");
+  CHECK(catalogue->find("m")->is_priced());
+  CHECK(rate_of(catalogue->find("m")->tiers.front(), Meter::cached_input).picos() == 0);
+  CHECK(rate_of(catalogue->find("m")->tiers.front(), Meter::reasoning).picos() == 1'000'000);
+}
+
+TEST_CASE("the tier is chosen by the length of the input, at its very edge") {
+  const auto catalogue = parse(
+      R"({"id":"m","provider":"p","mode":"chat","price":{"input":"1","output":"2","input_audio":"9"},)"
+      R"("tiers":[{"above_input_tokens":200,"input":"3","output":"4"},{"above_input_tokens":100,"input":"2","output":"3"}]})");
+  const PriceTiers& tiers = catalogue->find("m")->tiers;
+  REQUIRE(tiers.size() == 3);
+  CHECK(rate_of(tier_for(tiers, 0), Meter::input).picos() == 1'000'000);
+  CHECK(rate_of(tier_for(tiers, 100), Meter::input).picos() == 1'000'000);
+  CHECK(rate_of(tier_for(tiers, 101), Meter::input).picos() == 2'000'000);
+  CHECK(rate_of(tier_for(tiers, 200), Meter::input).picos() == 2'000'000);
+  CHECK(rate_of(tier_for(tiers, 201), Meter::output).picos() == 4'000'000);
+  // Never cheaper in a dearer tier than at the base.
+  CHECK(rate_of(tier_for(tiers, 201), Meter::input_audio).picos() == 9'000'000);
+}
+
+TEST_CASE("native prices convert at the operator's rate, rounded up, or stay uncallable") {
+  const std::string model =
+      R"({"id":"m","provider":"p","mode":"chat","native_price":{"currency":"CNY","input":"0.8","output":"2.000001"}})";
+  CHECK_FALSE(parse(model)->find("m")->is_priced());
+  const auto catalogue = parse(model, R"("rates":{"CNY":"0.1408"},)");
+  const Model* m = catalogue->find("m");
+  REQUIRE(m->is_priced());
+  CHECK(m->currency == "CNY");
+  CHECK(m->usd_per_unit_ppm == 140'800);
+  CHECK(rate_of(m->tiers.front(), Meter::input).picos() == 112'640);
+  CHECK(rate_of(m->tiers.front(), Meter::output).picos() == 281'601);
+}
+
+TEST_CASE("everything wrong with the file is said at once, with its place") {
+  const std::string said = problems(
+      R"({"id":"a","provider":"p","price":{"input":-1}},)"
+      R"({"id":"b","provider":"p","price":{"input":"1e3"}},)"
+      R"({"id":"b","provider":"p"},)"
+      R"({"provider":"p"},)"
+      R"({"id":"c","provider":"p","max_output":-5})");
+  CHECK(said.find("a: input: must be a decimal string") != std::string::npos);
+  CHECK(said.find("b: input: not a plain decimal") != std::string::npos);
+  CHECK(said.find("b: the name is used twice") != std::string::npos);
+  CHECK(said.find("entry 4: needs \"id\"") != std::string::npos);
+  CHECK(said.find("c: max_output") != std::string::npos);
+  CHECK(problems("", "", R"({"x":"missing"})").find("x: the alias") != std::string::npos);
+  CHECK_FALSE(Catalogue::parse("{", "{}"));
+  CHECK_FALSE(Catalogue::parse("[]", "{}"));
+}
+
+TEST_CASE("aliases of the catalogue and of the operator find the model") {
+  const auto catalogue =
+      parse(R"({"id":"m","aliases":["m-1"],"provider":"p"})", "", R"({"fast":"m"})");
+  CHECK(catalogue->find("m-1") == catalogue->find("m"));
+  CHECK(catalogue->find("fast") == catalogue->find("m"));
+  CHECK_FALSE(catalogue->find("M"));
+}
+
+TEST_CASE("the shipped catalogue loads and agrees with the facts it was made from") {
+  const auto catalogue = Catalogue::parse(shipped("models.json"), shipped("aliases.json"));
+  REQUIRE(catalogue);
+  CHECK((*catalogue)->models().size() >= 370);
+  const Model* model = (*catalogue)->find("gemini-2.5-pro");
+  REQUIRE(model);
+  CHECK(rate_of(tier_for(model->tiers, 200'001), Meter::output).picos() == 15'000'000);
+  CHECK((*catalogue)->find("gpt-5.4")->mode_tiers("fast"));
+  CHECK_FALSE((*catalogue)->find("gpt-5.4")->mode_tiers("slow"));
+  CORPUS_OR_SKIP(root);
+  const auto facts = Catalogue::parse(test::read_file(root / "catalog/models.json"), "{}");
+  REQUIRE(facts);
+  int compared = 0;
+  for (const Model& fact : (*facts)->models()) {
+    const Model* ours = (*catalogue)->find(fact.id);
+    INFO(fact.id);
+    REQUIRE(ours);
+    REQUIRE(ours->tiers.size() == fact.tiers.size());
+    for (size_t i = 0; i < fact.tiers.size(); ++i) CHECK(ours->tiers[i].rates == fact.tiers[i].rates);
+    ++compared;
+  }
+  std::printf("catalog: %d models compared\n", compared);
+}
