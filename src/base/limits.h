@@ -41,7 +41,13 @@ inline constexpr size_t sse_event_bytes_max = 16 * MiB;         // image streams
 inline constexpr int64_t retry_after_s_max = 300;               // a longer one is clamped
 inline constexpr int64_t usage_tokens_max = 1'000'000'000'000;  // beyond: not a count
 
+// Connections of one worker.
+inline constexpr size_t connections_max = 20'000;
+inline constexpr size_t handshakes_max = 1'000;
+
 // Inside.
+inline constexpr size_t json_padding_bytes = 64;            // readable bytes simdjson wants behind a text
+inline constexpr size_t queue_bytes_high = 256 * KiB;       // written and not yet taken by a peer
 inline constexpr size_t read_buffer_bytes = 64 * KiB;    // one per loop, shared
 inline constexpr size_t pipelined_bytes_max = 64 * KiB;  // read ahead of a running request
 inline constexpr size_t mailbox_items_max = 65'536;

@@ -40,6 +40,8 @@ class LinkList {
   void push_back(Link& link);
   Link* front() { return empty() ? nullptr : head_.next_; }
   Link* pop_front();
+  // The link behind, or nullptr at the end.
+  Link* next(Link& link) { return link.next_ == &head_ ? nullptr : link.next_; }
   // Moves everything of `other` here.
   void take(LinkList& other);
 

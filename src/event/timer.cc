@@ -1,7 +1,5 @@
 #include "event/timer.h"
 
-#include <limits>
-
 #include "base/assert.h"
 #include "base/clock.h"
 
@@ -15,8 +13,37 @@ void Timer::stop() {
   if (is_armed()) queue_.disarm(*this);
 }
 
+Deadline::Deadline(TimerQueue& queue, void (*call)(void*), void* owner)
+    : queue_(queue),
+      timer_(Timer::calling<&Deadline::on_timer>(queue, this)),
+      call_(call),
+      owner_(owner),
+      due_ns_(kNever),
+      armed_ns_(kNever) {}
+
+void Deadline::set_ms(int64_t delay_ms) {
+  due_ns_ = queue_.now_ns() + delay_ms * kNsPerMs;
+  if (timer_.is_armed() && armed_ns_ <= due_ns_) return;
+  armed_ns_ = due_ns_;
+  timer_.start_ms(delay_ms);
+}
+
+void Deadline::clear() { due_ns_ = kNever; }
+
+void Deadline::on_timer() {
+  const int64_t now = queue_.now_ns();
+  if (due_ns_ > now) {
+    if (due_ns_ == kNever) return;
+    armed_ns_ = due_ns_;
+    timer_.start_ns(due_ns_ - now);
+    return;
+  }
+  due_ns_ = kNever;
+  call_(owner_);
+}
+
 int64_t TimerQueue::next_ns() const {
-  return heap_.empty() ? std::numeric_limits<int64_t>::max() : heap_.front()->deadline_ns_;
+  return heap_.empty() ? kNever : heap_.front()->deadline_ns_;
 }
 
 void TimerQueue::run_due() {

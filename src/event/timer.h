@@ -11,6 +11,8 @@ namespace mg::event {
 
 class TimerQueue;
 
+inline constexpr int64_t kNever = INT64_MAX;
+
 // Calls a member function of its owner once per start, on the loop's thread. Stopping or
 // destroying it before then cancels it. The call may start, stop or destroy timers, its own too.
 //   Timer idle_ = Timer::calling<&Connection::on_idle>(loop.timers(), this);
@@ -45,6 +47,32 @@ class Timer {
   size_t slot_ = kNone;
 };
 
+// A deadline that is set and cleared again and again, for every request or piece of one, and
+// almost never reached. Moving it back or clearing it touches no heap: the timer behind it stays
+// armed, and looks again when it fires.
+class Deadline {
+ public:
+  template <auto Method, class Owner>
+  static Deadline calling(TimerQueue& queue, Owner* owner) {
+    return Deadline(queue, [](void* o) { (static_cast<Owner*>(o)->*Method)(); }, owner);
+  }
+  Deadline(TimerQueue& queue, void (*call)(void*), void* owner);
+  Deadline(const Deadline&) = delete;
+
+  void set_ms(int64_t delay_ms);
+  void clear();
+
+ private:
+  void on_timer();
+
+  TimerQueue& queue_;
+  Timer timer_;
+  void (*call_)(void*);
+  void* owner_;
+  int64_t due_ns_;
+  int64_t armed_ns_;  // when the timer fires
+};
+
 class TimerQueue {
  public:
   // `now_ns` reads the loop's idea of now.
@@ -53,9 +81,10 @@ class TimerQueue {
 
   // Fires all that are due.
   void run_due();
-  // The first deadline, or INT64_MAX where none is armed.
+  // The first deadline, or kNever where none is armed.
   int64_t next_ns() const;
   size_t size() const { return heap_.size(); }
+  int64_t now_ns() const { return now_ns_(); }
 
  private:
   friend class Timer;

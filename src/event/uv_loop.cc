@@ -1,12 +1,9 @@
 #include "event/uv_loop.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace mg::event {
 namespace {
-
-constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
 
 template <class H, class Init>
 Handle<H> make_handle(uv_loop_t* loop, void* owner, Init init) {

@@ -106,6 +106,34 @@ TEST_CASE("many timers keep their order under random arming and stopping") {
   CHECK(count == armed);
 }
 
+TEST_CASE("a deadline can be moved both ways, cleared, and fires once") {
+  test::VirtualClock clock;
+  test::SimLoop loop(clock);
+  std::vector<char> log;
+  Named a{&log, 'a'};
+  Deadline deadline = Deadline::calling<&Named::fire>(loop.timers(), &a);
+  deadline.set_ms(10);
+  loop.run_for_ms(5);
+  deadline.set_ms(10);  // later than the timer behind it
+  loop.run_for_ms(6);
+  CHECK(log.empty());
+  loop.run_for_ms(4);
+  CHECK(log.size() == 1);
+  loop.run_for_ms(100);
+  CHECK(log.size() == 1);
+  deadline.set_ms(1000);
+  deadline.set_ms(10);  // sooner
+  loop.run_for_ms(10);
+  CHECK(log.size() == 2);
+  deadline.set_ms(10);
+  deadline.clear();
+  loop.run_for_ms(2000);
+  CHECK(log.size() == 2);
+  deadline.set_ms(0);
+  loop.run_for_ms(0);
+  CHECK(log.size() == 3);
+}
+
 TEST_CASE("spawned tasks end on their own, or all at once") {
   test::VirtualClock clock;
   test::SimLoop loop(clock);

@@ -1,0 +1,281 @@
+#include "http/server_connection.h"
+
+#include <array>
+
+#include "base/assert.h"
+
+namespace mg::http {
+namespace {
+
+constexpr ParseError kHeadTooSlow = {408, "the head of the request did not come in time"};
+
+}  // namespace
+
+ServerConnection::ServerConnection(ServerShared& shared, std::unique_ptr<event::Stream> stream,
+                                   Handler& handler)
+    : shared_(shared),
+      stream_(std::move(stream)),
+      handler_(handler),
+      parser_({limits::head_bytes_max, shared.limits.body_bytes_max}),
+      deadline_(
+          event::Deadline::calling<&ServerConnection::on_deadline>(shared.loop.timers(), this)) {}
+
+ServerConnection::~ServerConnection() = default;
+
+event::Task<> ServerConnection::run() {
+  stream_->read_start(*this);
+  for (;;) {
+    const bool has_request = co_await next_request();
+    if (!has_request) break;
+    deadline_.clear();
+    stage_ = Stage::serving;
+    co_await handler_.serve(*this);
+    gone_sink_ = nullptr;
+    if (!has_answered()) abort();
+    if (gone_ || answer_ == Answer::aborted) co_return;
+    if (connection_after() == Connection::close) break;
+    begin_next();
+  }
+  if (!gone_) co_await linger();
+}
+
+void ServerConnection::begin_next() {
+  stage_ = Stage::idle;
+  answer_ = Answer::none;
+  head_ = {};
+  body_ = {};
+  has_head_ = body_complete_ = body_wanted_ = chunked_ = false;
+  progress_.reset();
+  stream_->read_start(*this);
+}
+
+// True with a head, false when the connection is over (a parse error has been answered).
+event::Task<bool> ServerConnection::next_request() {
+  if (!ahead_.empty()) {
+    const std::string bytes = std::exchange(ahead_, {});
+    consume(bytes);
+  }
+  deadline_.set_ms(stage_ == Stage::head ? shared_.limits.head_timeout_ms
+                                         : shared_.limits.idle_timeout_ms);
+  while (!has_head_ && !unparsable_ && !gone_ && !close_after_) {
+    waiting_ = Waiting::head;
+    co_await progress_.wait();
+    waiting_ = Waiting::nothing;
+  }
+  if (has_head_) co_return true;
+  if (unparsable_) handler_.reject(*this, parser_.error());
+  co_return false;
+}
+
+event::Task<Result<std::string>> ServerConnection::read_body() {
+  body_wanted_ = true;
+  const Result<> within =
+      head_.body.kind == BodyKind::length && head_.body.bytes > shared_.limits.body_bytes_max
+          ? fail(Errc::too_large, "the body is larger than this server takes")
+          : Result<>();
+  if (!within) co_return tl::unexpected(within.error());
+  if (head_.expects_continue && !body_complete_ && body_.empty())
+    (void)stream_->write(kContinue);  // a client that is gone is noticed where we wait
+  while (!body_complete_ && !read_error_) {
+    stream_->read_start(*this);
+    deadline_.set_ms(shared_.limits.body_timeout_ms);
+    waiting_ = Waiting::body;
+    co_await progress_.wait();
+    waiting_ = Waiting::nothing;
+  }
+  deadline_.clear();
+  if (!body_complete_) {
+    close_after_ = true;
+    co_return tl::unexpected(*read_error_);
+  }
+  co_return std::move(body_);
+}
+
+void ServerConnection::on_bytes(std::string_view bytes) {
+  if (stage_ == Stage::ending) return;  // only read so that closing does not reset the connection
+  if (stage_ == Stage::serving && body_complete_) {
+    ahead_.append(bytes);
+    if (ahead_.size() > limits::pipelined_bytes_max) stream_->read_stop();
+    return;
+  }
+  consume(bytes);
+  const bool unasked = stage_ == Stage::serving && !body_wanted_ && !body_complete_;
+  if (unasked && body_.size() > limits::pipelined_bytes_max) stream_->read_stop();
+  wake();
+}
+
+void ServerConnection::consume(std::string_view bytes) {
+  if (stage_ == Stage::idle && !bytes.empty()) {
+    stage_ = Stage::head;
+    if (waiting_ == Waiting::head) deadline_.set_ms(shared_.limits.head_timeout_ms);
+  }
+  for (;;) {
+    const Parsed parsed = parser_.feed(bytes);
+    bytes.remove_prefix(parsed.consumed);
+    switch (parsed.event) {
+      case ParseEvent::head:
+        head_ = parser_.take_head();
+        has_head_ = true;
+        if (head_.body.kind == BodyKind::length && head_.body.bytes <= limits::read_buffer_bytes)
+          body_.reserve(head_.body.bytes + limits::json_padding_bytes);
+        continue;
+      case ParseEvent::body:
+        body_.append(parsed.body);
+        continue;
+      case ParseEvent::complete:
+        body_complete_ = true;
+        ahead_.append(bytes);
+        return;
+      case ParseEvent::error:
+        if (has_head_) {
+          const Errc code = parser_.error().status == 413 ? Errc::too_large : Errc::protocol;
+          read_error_ = Error{code, std::string(parser_.error().reason)};
+        }
+        unparsable_ = close_after_ = true;
+        stream_->read_stop();
+        return;
+      case ParseEvent::need_more:
+        return;
+    }
+  }
+}
+
+void ServerConnection::wake() {
+  const bool head_news = waiting_ == Waiting::head && (has_head_ || unparsable_);
+  const bool body_news = waiting_ == Waiting::body;
+  if (head_news || body_news) progress_.raise();
+}
+
+void ServerConnection::on_read_end(Error error) {
+  gone_ = true;
+  if (!read_error_) read_error_ = std::move(error);
+  if (waiting_ != Waiting::nothing) {
+    progress_.raise();
+  } else if (gone_sink_) {
+    std::exchange(gone_sink_, nullptr)->on_client_gone();
+  }
+}
+
+void ServerConnection::on_deadline() {
+  if (answer_ == Answer::streaming || answer_ == Answer::finished) {
+    const size_t queued = stream_->queued_bytes();
+    if (stage_ != Stage::ending && queued < queued_before_) {  // slow, but it reads
+      queued_before_ = queued;
+      deadline_.set_ms(shared_.limits.write_timeout_ms);
+      return;
+    }
+    stream_->interrupt_drain({Errc::timeout, "the client takes nothing"});
+  }
+  switch (waiting_) {
+    case Waiting::head:
+      close_after_ = true;
+      if (stage_ == Stage::head) handler_.reject(*this, kHeadTooSlow);
+      progress_.raise();
+      break;
+    case Waiting::body:
+      read_error_ = Error{Errc::timeout, "the body did not come in time"};
+      progress_.raise();
+      break;
+    case Waiting::end:
+      gone_ = true;
+      progress_.raise();
+      break;
+    case Waiting::nothing:
+      break;
+  }
+}
+
+void ServerConnection::end_when_idle() {
+  close_after_ = true;
+  if (stage_ == Stage::idle && waiting_ == Waiting::head) progress_.raise();
+}
+
+Connection ServerConnection::connection_after() const {
+  const bool keep = head_.keep_alive && body_complete_ && !close_after_ && !gone_ &&
+                    shared_.pressure == Pressure::none;
+  return keep ? Connection::keep_alive : Connection::close;
+}
+
+bool ServerConnection::sends_body(int status) const {
+  return head_.method != Method::head && status != 204 && status != 304;
+}
+
+void ServerConnection::respond(int status, const Headers& headers, std::string_view body) {
+  MG_ASSERT(answer_ == Answer::none);
+  answer_ = Answer::finished;
+  const Connection after = connection_after();
+  if (after == Connection::close) close_after_ = true;
+  std::string head;
+  write_response_head(head, status, headers, Framing::length(body.size()), after,
+                      shared_.date.at(shared_.loop.clock().wall_ms()));
+  const std::array<std::string_view, 2> pieces = {head,
+                                                  sends_body(status) ? body : std::string_view()};
+  (void)stream_->write(pieces);  // a client that is gone is noticed where we wait
+}
+
+void ServerConnection::begin(int status, const Headers& headers) {
+  MG_ASSERT(answer_ == Answer::none);
+  answer_ = Answer::prepared;
+  chunked_ = head_.minor_version >= 1;
+  if (!chunked_) close_after_ = true;
+  const Connection after = connection_after();
+  if (after == Connection::close) close_after_ = true;
+  write_response_head(prepared_, status, headers,
+                      chunked_ ? Framing::chunked() : Framing::until_close(), after,
+                      shared_.date.at(shared_.loop.clock().wall_ms()));
+}
+
+Result<> ServerConnection::write(std::span<const std::string_view> pieces) {
+  MG_ASSERT(answer_ == Answer::prepared || answer_ == Answer::streaming);
+  size_t bytes = 0;
+  for (std::string_view piece : pieces) bytes += piece.size();
+  if (bytes == 0 && prepared_.empty()) return {};
+  answer_ = Answer::streaming;
+  const ChunkLine line(bytes ? bytes : 1);
+  const bool framed = chunked_ && bytes > 0;
+  std::vector<std::string_view>& all = shared_.pieces;
+  all.clear();
+  if (!prepared_.empty()) all.push_back(prepared_);
+  if (framed) all.push_back(line.view());
+  all.insert(all.end(), pieces.begin(), pieces.end());
+  if (framed) all.push_back(kChunkEnd);
+  const Result<> sent = stream_->write(all);
+  prepared_ = {};
+  return sent;
+}
+
+void ServerConnection::finish(std::span<const std::string_view> last_pieces) {
+  if (answer_ == Answer::finished || answer_ == Answer::aborted) return;
+  Result<> sent = write(last_pieces);
+  if (sent && chunked_) sent = stream_->write(kLastChunk);
+  answer_ = Answer::finished;
+}
+
+void ServerConnection::abort() {
+  if (answer_ == Answer::aborted) return;
+  answer_ = Answer::aborted;
+  close_after_ = true;
+  stream_->abort();
+}
+
+event::Task<Result<>> ServerConnection::drained() {
+  queued_before_ = stream_->queued_bytes();
+  deadline_.set_ms(shared_.limits.write_timeout_ms);
+  Result<> outcome = co_await stream_->drained();
+  if (waiting_ == Waiting::nothing) deadline_.clear();
+  co_return outcome;
+}
+
+event::Task<> ServerConnection::linger() {
+  stage_ = Stage::ending;
+  const Result<> sent = co_await drained();
+  if (!sent || gone_) co_return;
+  stream_->finish();
+  stream_->read_start(*this);
+  deadline_.set_ms(shared_.limits.linger_ms);
+  waiting_ = Waiting::end;
+  while (!gone_) co_await progress_.wait();
+  waiting_ = Waiting::nothing;
+}
+
+}  // namespace mg::http
