@@ -44,6 +44,7 @@ inline constexpr int64_t usage_tokens_max = 1'000'000'000'000;  // beyond: not a
 // Connections of one worker.
 inline constexpr size_t connections_max = 20'000;
 inline constexpr size_t handshakes_max = 1'000;
+inline constexpr size_t idle_upstreams_max = 1024;  // kept open per origin
 
 // Inside.
 inline constexpr size_t json_padding_bytes = 64;            // readable bytes simdjson wants behind a text
@@ -52,13 +53,18 @@ inline constexpr size_t read_buffer_bytes = 64 * KiB;    // one per loop, shared
 inline constexpr size_t pipelined_bytes_max = 64 * KiB;  // read ahead of a running request
 inline constexpr size_t mailbox_items_max = 65'536;
 inline constexpr int attempts_max = 5;
+inline constexpr int retries_max = 1;  // second tries on the same channel
 inline constexpr size_t candidates_max = 64;
 inline constexpr size_t generations_alive_max = 16;
 inline constexpr size_t hold_wallets_max = 4;
 inline constexpr size_t hold_budgets_max = 8;
 inline constexpr size_t dirty_accounts_per_commit = 256;
+inline constexpr size_t records_waiting_bytes_max = 64 * MiB;  // for the disk
+inline constexpr size_t record_segment_bytes = 64 * MiB;
 inline constexpr int64_t idempotency_keep_ms = 600'000;
 inline constexpr size_t idempotency_answer_bytes_max = 1 * MiB;
+inline constexpr size_t idempotency_stored_bytes_max = 256 * MiB;  // all answers together
+inline constexpr size_t idempotency_entries_max = 100'000;
 inline constexpr int64_t output_default_max = 4096;  // tokens held for where nothing says
 
 // The store and the ledger.

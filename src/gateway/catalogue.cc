@@ -157,11 +157,12 @@ class Reader {
     tier.above_input_tokens = above;
     for (Meter meter : kMeters) {  // parents stand before their children
       const auto at = static_cast<size_t>(meter);
+      tier.own[at] = given[at].has_value() || (base && base->own[at]);
       if (given[at]) {
         tier.rates[at] = *given[at];
         continue;
       }
-      const Rate from_parent = tier.rates[static_cast<size_t>(parent(meter))];
+      const Rate from_parent = tier.rate(parent(meter));
       tier.rates[at] = base ? std::max(from_parent, base->rates[at]) : from_parent;
     }
     return tier;

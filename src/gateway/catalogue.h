@@ -24,6 +24,12 @@ enum class Mode : uint8_t { chat, embedding, other };
 struct PriceTier {
   int64_t above_input_tokens = 0;
   std::array<Rate, kMeterCount> rates;
+  // Meters with a price of their own; the others follow their parents, also when a policy changes
+  // what those cost.
+  std::array<bool, kMeterCount> own{};
+
+  Rate rate(Meter meter) const { return rates[static_cast<size_t>(meter)]; }
+  bool has_own(Meter meter) const { return own[static_cast<size_t>(meter)]; }
 };
 
 // Tiers by rising threshold; the first is for every request.

@@ -37,15 +37,15 @@ void ClientConnection::on_bytes(std::string_view bytes) {
     stream_->read_stop();
   const bool head_news = waiting_ == Waiting::head && head_is_ready();
   const bool body_news = waiting_ == Waiting::body && (body_is_ready() || pieces_are_new_);
-  if (head_news || body_news) {
-    resume_waiter();
-  } else if (idle_end_ && error_) {
-    std::exchange(idle_end_, nullptr)->raise();
-  }
+  if (head_news || body_news) resume_waiter();
 }
 
 void ClientConnection::consume(std::string_view bytes) {
   pieces_.clear();
+  if (!in_exchange_) {
+    keep_alive_ = false;  // an answer to nothing: whatever it is, the connection is not to be used
+    return;
+  }
   while (!complete_ && !error_) {
     const Parsed parsed = parser_.feed(bytes);
     bytes.remove_prefix(parsed.consumed);
@@ -94,11 +94,7 @@ void ClientConnection::on_read_end(Error error) {
   } else if (!complete_) {
     fail_with(std::move(error));
   }
-  if (waiting_ != Waiting::nothing) {
-    resume_waiter();
-  } else if (idle_end_) {
-    std::exchange(idle_end_, nullptr)->raise();
-  }
+  if (waiting_ != Waiting::nothing) resume_waiter();
 }
 
 void ClientConnection::on_deadline() {
@@ -153,9 +149,11 @@ Result<std::span<const std::string_view>> ClientConnection::take_pieces() {
 
 bool ClientConnection::is_reusable() const { return !in_exchange_ && keep_alive_ && !error_; }
 
-void ClientConnection::watch_idle(event::Signal* on_end) {
-  idle_end_ = on_end;
+void ClientConnection::rest() {
   given_ = {};
+  kept_ = {};
+  head_.reset();
+  stream_->read_start(*this);
 }
 
 }  // namespace mg::http

@@ -43,10 +43,11 @@ class ClientConnection final : private event::ReadSink {
   // Without one, the next wait ends with it.
   void interrupt(Error error);
 
-  // The answer was read to its end, and another request may follow.
+  // The answer was read to its end, and another request may follow. Turns false by itself when the
+  // peer ends an idle connection, or sends what nobody asked for.
   bool is_reusable() const;
-  // Waiting for a next exchange: told when the peer ends the connection meanwhile.
-  void watch_idle(event::Signal* on_end);
+  // Between two exchanges: lets go of what the last one left.
+  void rest();
 
   // Answer bytes that came for the present exchange, head not counted.
   uint64_t body_bytes() const { return body_bytes_; }
@@ -76,7 +77,6 @@ class ClientConnection final : private event::ReadSink {
   std::string given_;                     // kept bytes that the reader works on
   std::optional<Error> error_;
   std::coroutine_handle<> waiter_;
-  event::Signal* idle_end_ = nullptr;
   uint64_t body_bytes_ = 0;
   enum class Waiting : uint8_t { nothing, head, body } waiting_ = Waiting::nothing;
   bool pieces_are_new_ = false;  // not yet handed to the reader

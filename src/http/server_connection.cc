@@ -157,7 +157,7 @@ void ServerConnection::on_read_end(Error error) {
 }
 
 void ServerConnection::on_deadline() {
-  if (answer_ == Answer::streaming || answer_ == Answer::finished) {
+  if (answer_ >= Answer::streaming) {
     const size_t queued = stream_->queued_bytes();
     if (stage_ != Stage::ending && queued < queued_before_) {  // slow, but it reads
       queued_before_ = queued;
@@ -245,10 +245,17 @@ Result<> ServerConnection::write(std::span<const std::string_view> pieces) {
 }
 
 void ServerConnection::finish(std::span<const std::string_view> last_pieces) {
-  if (answer_ == Answer::finished || answer_ == Answer::aborted) return;
+  if (has_answered()) return;
   Result<> sent = write(last_pieces);
   if (sent && chunked_) sent = stream_->write(kLastChunk);
   answer_ = Answer::finished;
+}
+
+void ServerConnection::break_off(std::string_view last_words) {
+  if (has_answered()) return;
+  (void)write(std::span(&last_words, 1));  // a client that is gone has nothing to be told
+  answer_ = Answer::broken_off;
+  close_after_ = true;
 }
 
 void ServerConnection::abort() {

@@ -100,7 +100,10 @@ class ServerConnection final : private event::ReadSink {
   Result<> write(std::span<const std::string_view> pieces);
   // Ends the answer in good order, with some last pieces.
   void finish(std::span<const std::string_view> last_pieces = {});
-  // Ends the connection so that the client cannot take the answer for complete.
+  // Sends some last words of an answer that cannot go on, and ends the connection without ending
+  // the answer, so that the client does not take it for complete.
+  void break_off(std::string_view last_words);
+  // Ends the connection at once; what is still queued is lost.
   void abort();
 
   // More is queued than a client that reads would leave: wait in drained() before writing more.
@@ -109,11 +112,11 @@ class ServerConnection final : private event::ReadSink {
   event::Task<Result<>> drained();
 
   bool has_begun() const { return answer_ != Answer::none; }
-  bool has_answered() const { return answer_ == Answer::finished || answer_ == Answer::aborted; }
+  bool has_answered() const { return answer_ >= Answer::finished; }
 
  private:
   enum class Stage : uint8_t { idle, head, serving, ending };
-  enum class Answer : uint8_t { none, prepared, streaming, finished, aborted };
+  enum class Answer : uint8_t { none, prepared, streaming, finished, broken_off, aborted };
   enum class Waiting : uint8_t { nothing, head, body, end };
 
   void on_bytes(std::string_view bytes) override;

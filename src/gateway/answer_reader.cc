@@ -1,0 +1,193 @@
+#include "gateway/answer_reader.h"
+
+#include <simdjson.h>
+
+#include "base/limits.h"
+
+namespace mg::gateway {
+namespace {
+
+namespace dom = simdjson::dom;
+namespace ondemand = simdjson::ondemand;
+
+constexpr size_t kKeepBytes = 1 * limits::MiB;
+
+void add_text(dom::object object, std::string_view member, TokenCounter& generated) {
+  std::string_view text;
+  if (object[member].get(text) == simdjson::SUCCESS) generated.add(text);
+}
+
+void add_tool_calls(dom::object message, TokenCounter& generated) {
+  dom::array calls;
+  if (message["tool_calls"].get(calls) != simdjson::SUCCESS) return;
+  for (dom::element call : calls) {
+    for (const char* kind : {"function", "custom"}) {
+      dom::object made;
+      if (call[kind].get(made) != simdjson::SUCCESS) continue;
+      for (std::string_view member : {"name", "arguments", "input"})
+        add_text(made, member, generated);
+    }
+  }
+}
+
+// Content is a text, or a list of parts (Mistral's thinking, audio transcripts).
+void add_content(dom::object message, TokenCounter& generated) {
+  dom::array parts;
+  add_text(message, "content", generated);
+  if (message["content"].get(parts) != simdjson::SUCCESS) return;
+  for (dom::element part : parts) {
+    dom::object object;
+    if (part.get(object) != simdjson::SUCCESS) continue;
+    add_text(object, "text", generated);
+    dom::array thoughts;
+    if (object["thinking"].get(thoughts) != simdjson::SUCCESS) continue;
+    for (dom::element thought : thoughts) {
+      dom::object inner;
+      if (thought.get(inner) == simdjson::SUCCESS) add_text(inner, "text", generated);
+    }
+  }
+}
+
+// A `message` of a plain answer or a `delta` of a chunk.
+void add_message(dom::object message, TokenCounter& generated) {
+  add_content(message, generated);
+  add_text(message, "refusal", generated);
+  // The same thought under its two usual names must not count twice.
+  std::string_view reasoning;
+  if (message["reasoning_content"].get(reasoning) == simdjson::SUCCESS) {
+    generated.add(reasoning);
+  } else {
+    add_text(message, "reasoning", generated);
+  }
+  add_tool_calls(message, generated);
+  dom::object made;
+  if (message["function_call"].get(made) == simdjson::SUCCESS) {
+    add_text(made, "name", generated);
+    add_text(made, "arguments", generated);
+  }
+  if (message["audio"].get(made) == simdjson::SUCCESS) add_text(made, "transcript", generated);
+}
+
+void read_choices(dom::object answer, AnswerFacts& facts, TokenCounter& generated) {
+  dom::array choices;
+  if (answer["choices"].get(choices) != simdjson::SUCCESS) return;
+  for (dom::element entry : choices) {
+    dom::object choice, message;
+    if (entry.get(choice) != simdjson::SUCCESS) continue;
+    facts.has_choices = true;
+    dom::element reason;
+    if (choice["finish_reason"].get(reason) == simdjson::SUCCESS && reason.is_string())
+      facts.is_finished = true;
+    if (choice["delta"].get(message) == simdjson::SUCCESS) {
+      add_message(message, generated);
+    } else if (choice["message"].get(message) == simdjson::SUCCESS) {
+      add_message(message, generated);
+    }
+    add_text(choice, "text", generated);  // legacy completions
+  }
+}
+
+bool carries_error(dom::object answer) {
+  dom::element error;
+  if (answer["error"].get(error) == simdjson::SUCCESS && !error.is_null()) return true;
+  int64_t status = 0;  // MiniMax answers 200 and says so here
+  return answer["base_resp"]["status_code"].get(status) == simdjson::SUCCESS && status != 0;
+}
+
+}  // namespace
+
+struct AnswerReader::Parsers {
+  dom::parser dom;
+  std::string padded;
+};
+
+AnswerReader::AnswerReader() : parsers_(std::make_unique<Parsers>()) {}
+AnswerReader::~AnswerReader() = default;
+
+AnswerFacts AnswerReader::read(std::string_view json, TokenCounter& generated) {
+  AnswerFacts facts;
+  if (parsers_->dom.capacity() > kKeepBytes) *parsers_ = Parsers();
+  parsers_->padded.reserve(json.size() + simdjson::SIMDJSON_PADDING);
+  parsers_->padded.assign(json);
+  dom::object answer;
+  dom::element document;
+  if (parsers_->dom.parse(parsers_->padded.data(), parsers_->padded.size(), false).get(document) !=
+          simdjson::SUCCESS ||
+      document.get(answer) != simdjson::SUCCESS)
+    return facts;
+  facts.is_json = true;
+  facts.is_error = carries_error(answer);
+  read_choices(answer, facts, generated);
+  if (const auto usage = find_usage(document)) {
+    facts.has_usage = true;
+    facts.usage = read_usage(*usage);
+  }
+  return facts;
+}
+
+std::string AnswerReader::error_text(std::string_view json) {
+  dom::parser parser;
+  dom::element document, error;
+  std::string_view message;
+  if (parser.parse(simdjson::padded_string(json)).get(document) != simdjson::SUCCESS) return {};
+  if (document["error"]["message"].get(message) == simdjson::SUCCESS ||
+      document["message"].get(message) == simdjson::SUCCESS ||
+      document["error"].get(message) == simdjson::SUCCESS ||
+      document["base_resp"]["status_msg"].get(message) == simdjson::SUCCESS)
+    return std::string(message);
+  return {};
+}
+
+std::optional<AnswerFacts> usage_in_tail(std::string_view tail) {
+  const size_t name = tail.rfind("\"usage\"");
+  const size_t brace = name == std::string_view::npos ? name : tail.find('{', name);
+  if (brace == std::string_view::npos) return std::nullopt;
+  // The object alone is a document; where it ends is for the parser to find.
+  const simdjson::padded_string from_brace(tail.substr(brace));
+  ondemand::parser finder;
+  ondemand::document rest;
+  ondemand::object object;
+  std::string_view text;
+  if (finder.iterate(from_brace).get(rest) != simdjson::SUCCESS ||
+      rest.get_object().get(object) != simdjson::SUCCESS ||
+      object.raw_json().get(text) != simdjson::SUCCESS)
+    return std::nullopt;
+  dom::parser parser;
+  dom::element element;
+  if (parser.parse(simdjson::padded_string(text)).get(element) != simdjson::SUCCESS)
+    return std::nullopt;
+  AnswerFacts facts;
+  facts.is_json = facts.has_usage = true;
+  facts.usage = read_usage(element);
+  return facts;
+}
+
+std::optional<std::string> with_cost(std::string_view json, std::string_view cost) {
+  const simdjson::padded_string padded(json);
+  ondemand::parser parser;
+  ondemand::document document;
+  ondemand::value usage_value;
+  ondemand::object usage;
+  std::string_view token;
+  if (parser.iterate(padded).get(document) != simdjson::SUCCESS ||
+      document["usage"].get(usage_value) != simdjson::SUCCESS)
+    return std::nullopt;
+  const auto brace = static_cast<size_t>(usage_value.raw_json_token().data() - padded.data());
+  if (usage_value.get_object().get(usage) != simdjson::SUCCESS) return std::nullopt;
+  bool is_empty = true;
+  std::string out(json);
+  for (auto field : usage) {
+    is_empty = false;
+    std::string_view key;
+    ondemand::value value;
+    if (field.unescaped_key().get(key) != simdjson::SUCCESS) return std::nullopt;
+    if (key != "cost") continue;
+    if (field.value().get(value) != simdjson::SUCCESS ||
+        simdjson::to_json_string(value).get(token) != simdjson::SUCCESS)
+      return std::nullopt;
+    return out.replace(static_cast<size_t>(token.data() - padded.data()), token.size(), cost);
+  }
+  return out.insert(brace + 1, "\"cost\":" + std::string(cost) + (is_empty ? "" : ","));
+}
+
+}  // namespace mg::gateway

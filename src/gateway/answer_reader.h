@@ -1,0 +1,51 @@
+// What an upstream's answer says, as far as money and the relay need it: plain answers as a whole,
+// streamed ones chunk by chunk. The bytes themselves are left alone.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "gateway/token_estimate.h"
+#include "gateway/usage.h"
+
+namespace mg::gateway {
+
+// One chunk of a stream, or a plain answer.
+struct AnswerFacts {
+  bool is_json = false;   // an object; otherwise nothing else here means anything
+  bool is_error = false;  // it carries an error instead of an answer
+  bool has_choices = false;  // at least one: something was answered, or is being
+  bool is_finished = false;  // a choice says why it ended
+  bool has_usage = false;
+  std::optional<Usage> usage;  // absent although has_usage: the numbers were no counts
+};
+
+// Parsers and scratch memory for one worker. One thread.
+class AnswerReader {
+ public:
+  AnswerReader();
+  ~AnswerReader();
+
+  // Also adds the text that was generated to the counter: content, reasoning, refusals, names and
+  // arguments of tool calls.
+  AnswerFacts read(std::string_view json, TokenCounter& generated);
+
+  // The error object's message, type and code of an answer that is_error, for people.
+  static std::string error_text(std::string_view json);
+
+ private:
+  struct Parsers;
+  std::unique_ptr<Parsers> parsers_;
+};
+
+// The usage of an answer of which only the last part is at hand: the last member of that name in
+// it. Nothing where there is none.
+std::optional<AnswerFacts> usage_in_tail(std::string_view tail);
+
+// The document with `cost`, a JSON number, in its top-level usage object: in the place of one that
+// the upstream gave, else as a member more. Nothing where it has no usage object.
+std::optional<std::string> with_cost(std::string_view json, std::string_view cost);
+
+}  // namespace mg::gateway

@@ -1,0 +1,193 @@
+#include "gateway/attempt.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "http/writer.h"
+
+namespace mg::gateway {
+namespace {
+
+std::string_view path_of(Operation operation) {
+  switch (operation) {
+    case Operation::chat:
+      return "/chat/completions";
+    case Operation::completion:
+      return "/completions";
+    case Operation::embedding:
+      return "/embeddings";
+  }
+  MG_ASSERT(!"operation out of range");
+}
+
+bool is_coded(const http::Headers& headers) {
+  const auto coding = headers.find("content-encoding");
+  return coding && *coding != "identity";
+}
+
+}  // namespace
+
+Attempt::Attempt(event::Loop& loop, http::Pool& pool, const Candidate& candidate,
+                 const BreakerRules& breaker, const RequestBody& body, Operation operation)
+    : loop_(loop),
+      pool_(pool),
+      candidate_(candidate),
+      breaker_(breaker),
+      body_(body),
+      operation_(operation),
+      health_(*candidate.channel->health) {}
+
+Attempt::~Attempt() {
+  if (pass_ == ChannelHealth::Pass::refused) return;
+  if (!has_verdict_) health_.undecided(pass_);
+  health_.leave();
+}
+
+event::Task<Asked> Attempt::ask() {
+  Asked asked;
+  started_ns_ = loop_.now_ns();
+  pass_ = health_.enter(started_ns_, breaker_, candidate_.channel->concurrency_max);
+  if (pass_ == ChannelHealth::Pass::refused) {
+    asked.failure.kind = api::FailureKind::busy;
+    asked.failure.what = "the channel is resting or full";
+    co_return asked;
+  }
+  Result<http::ResponseHead> head = co_await exchange_heads();
+  if (interrupted_) {
+    asked.kind = Asked::Kind::interrupted;
+    co_return asked;
+  }
+  if (!head) {
+    asked.failure = failure_of(head.error());
+    if (!lease_) asked.failure.kind = api::FailureKind::connect;
+    report(asked.failure);
+    co_return asked;
+  }
+  first_byte_ns_ = loop_.now_ns();
+  asked.head = std::move(*head);
+  const bool is_answer = judge(asked.head, {}).blame == Blame::nobody;
+  if (is_answer && is_coded(asked.head.headers)) {
+    asked.failure = {api::FailureKind::garbage, asked.head.status, {},
+                     "the upstream coded its answer although nobody asked"};
+    report(asked.failure);
+    co_return asked;
+  }
+  if (is_answer) {
+    asked.kind = Asked::Kind::answer;
+    co_return asked;
+  }
+  const std::string said = co_await read_error_body();
+  Judgement judgement = judge(asked.head, said);
+  if (judgement.blame == Blame::client) {
+    health_.succeeded(pass_);
+    has_verdict_ = true;
+    asked.kind = Asked::Kind::client_fault;
+    asked.fault = {asked.head.status,
+                   std::string(asked.head.headers.find("content-type").value_or("application/json")),
+                   masked(said)};
+    co_return asked;
+  }
+  asked.failure = std::move(judgement.failure);
+  report(asked.failure);
+  co_return asked;
+}
+
+// Sends the request and waits for the head. A kept connection may have been closed by the peer at
+// the very moment it was used; when it ends without a single byte, the request goes out once more,
+// on a new one.
+event::Task<Result<http::ResponseHead>> Attempt::exchange_heads() {
+  const Channel& channel = *candidate_.channel;
+  const auto usage = channel.provider.takes_stream_usage ? RequestBody::StreamUsage::ask
+                                                         : RequestBody::StreamUsage::as_is;
+  const std::vector<Splice> splices = body_.splices(candidate_.upstream_model, usage);
+  const std::vector<std::string_view> pieces = spliced(body_.text(), splices);
+  size_t bytes = 0;
+  for (std::string_view piece : pieces) bytes += piece.size();
+  const std::string head = write_head(bytes);
+  lease_ = pool_.take_idle(channel.destination);
+  if (lease_) {
+    send(head, pieces);
+    Result<http::ResponseHead> answer =
+        co_await upstream().read_head(candidate_.timeouts.first_byte_ms);
+    const bool is_stale = !answer && answer.error().code == Errc::closed && !interrupted_;
+    if (!is_stale) co_return answer;
+    lease_.reset();
+  }
+  Result<http::Lease> fresh =
+      co_await pool_.connect(channel.destination, candidate_.timeouts.connect_ms);
+  if (!fresh) co_return tl::unexpected(std::move(fresh.error()));
+  lease_.emplace(std::move(*fresh));
+  if (interrupted_) co_return fail(Errc::interrupted, "the client left");
+  send(head, pieces);
+  Result<http::ResponseHead> answer =
+      co_await upstream().read_head(candidate_.timeouts.first_byte_ms);
+  co_return answer;
+}
+
+std::string Attempt::write_head(size_t body_bytes) const {
+  const Channel& channel = *candidate_.channel;
+  http::Headers headers;
+  if (!channel.authorization_name.empty())
+    headers.add(channel.authorization_name, channel.authorization);
+  headers.add("content-type", "application/json");
+  headers.add("accept", body_.is_stream() ? "text/event-stream" : "application/json");
+  headers.add("accept-encoding", "identity");
+  headers.add("user-agent", "moongate");
+  std::string head;
+  const std::string target = channel.path_prefix + std::string(path_of(operation_));
+  const Result<> written =
+      http::write_request_head(head, http::Method::post, target,
+                               channel.destination.origin.host_field(), headers,
+                               http::Framing::length(body_bytes));
+  MG_ASSERT(written);  // all of it was checked when the channel was loaded
+  return head;
+}
+
+void Attempt::send(std::string_view head, const std::vector<std::string_view>& pieces) {
+  upstream().send(http::Method::post, head, pieces);
+}
+
+event::Task<std::string> Attempt::read_error_body() {
+  std::string said;
+  while (said.size() < limits::error_answer_bytes_max) {
+    const Result<std::span<const std::string_view>> pieces = co_await upstream().read(wait_ms());
+    if (!pieces || pieces->empty()) break;
+    for (std::string_view piece : *pieces) said.append(piece);
+  }
+  if (said.size() > limits::error_answer_bytes_max) said.resize(limits::error_answer_bytes_max);
+  co_return said;
+}
+
+int64_t Attempt::wait_ms() const {
+  const int64_t spent_ms = (loop_.now_ns() - started_ns_) / kNsPerMs;
+  return std::clamp<int64_t>(candidate_.timeouts.total_ms - spent_ms, 0,
+                             candidate_.timeouts.idle_ms);
+}
+
+void Attempt::finished() {
+  health_.succeeded(pass_);
+  has_verdict_ = true;
+  health_.observe_latency((first_byte_ns_ - started_ns_) / kNsPerMs,
+                          (loop_.now_ns() - started_ns_) / kNsPerMs);
+}
+
+void Attempt::broke(const Failure& failure) { report(failure); }
+
+void Attempt::report(const Failure& failure) {
+  if (has_verdict_ || pass_ == ChannelHealth::Pass::refused) return;
+  has_verdict_ = true;
+  if (counts_against_channel(failure)) {
+    health_.failed(loop_.now_ns(), breaker_, pass_);
+    return;
+  }
+  if (failure.kind == api::FailureKind::rate_limited)
+    health_.cool_down(loop_.now_ns() + failure.retry_after_ms.value_or(1000) * kNsPerMs);
+  health_.undecided(pass_);
+}
+
+void Attempt::interrupt() {
+  interrupted_ = true;
+  if (lease_) upstream().interrupt({Errc::interrupted, "the client left"});
+}
+
+}  // namespace mg::gateway

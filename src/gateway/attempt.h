@@ -1,0 +1,80 @@
+// One request to one channel: lets itself through the breaker, sends the client's body with the
+// channel's splices, and waits for the head of an answer worth relaying. What it learns of the
+// channel's health it reports, whichever way it ends.
+#pragma once
+
+#include <string>
+#include <tl/expected.hpp>
+#include <vector>
+
+#include "event/loop.h"
+#include "gateway/candidate.h"
+#include "gateway/failure.h"
+#include "gateway/request_body.h"
+#include "http/pool.h"
+
+namespace mg::gateway {
+
+// An answer of the upstream's that goes to the client as it is: the client's own fault.
+struct ClientFault {
+  int status = 400;
+  std::string content_type;
+  std::string body;  // credentials masked
+};
+
+// What asking led to.
+struct Asked {
+  enum class Kind : uint8_t { answer, client_fault, failure, interrupted };
+  Kind kind = Kind::failure;
+  http::ResponseHead head;  // of an answer: 2xx
+  ClientFault fault;
+  Failure failure;
+};
+
+class Attempt {
+ public:
+  // All must outlive it. `deadline_ns` is the end of the request's whole time with this channel.
+  Attempt(event::Loop& loop, http::Pool& pool, const Candidate& candidate,
+          const BreakerRules& breaker, const RequestBody& body, Operation operation);
+  ~Attempt();
+  Attempt(const Attempt&) = delete;
+
+  event::Task<Asked> ask();
+
+  // Of an answer: its body. Each wait ends after idle_ms, and all of them at total_ms.
+  http::ClientConnection& upstream() { return **lease_; }
+  int64_t wait_ms() const;
+  // The whole answer was relayed; the connection may serve again.
+  void finished();
+  // It broke after the head.
+  void broke(const Failure& failure);
+
+  // The client is gone: ends whatever is being waited for. Callable at any time.
+  void interrupt();
+  bool was_interrupted() const { return interrupted_; }
+  // Lets the rest of an answer that is known to be over arrive behind the client's back.
+  std::optional<http::Lease> take_lease() { return std::exchange(lease_, std::nullopt); }
+
+ private:
+  std::string write_head(size_t body_bytes) const;
+  void send(std::string_view head, const std::vector<std::string_view>& pieces);
+  event::Task<Result<http::ResponseHead>> exchange_heads();
+  event::Task<std::string> read_error_body();
+  void report(const Failure& failure);
+
+  event::Loop& loop_;
+  http::Pool& pool_;
+  const Candidate& candidate_;
+  const BreakerRules& breaker_;
+  const RequestBody& body_;
+  const Operation operation_;
+  ChannelHealth& health_;
+  ChannelHealth::Pass pass_ = ChannelHealth::Pass::refused;
+  std::optional<http::Lease> lease_;
+  int64_t started_ns_ = 0;
+  int64_t first_byte_ns_ = 0;
+  bool has_verdict_ = false;
+  bool interrupted_ = false;
+};
+
+}  // namespace mg::gateway

@@ -1,0 +1,173 @@
+#include "gateway/endpoint.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/json.h"
+#include "gateway/caller.h"
+#include "gateway/cors.h"
+#include "gateway/exchange.h"
+#include "gateway/model_list.h"
+
+namespace mg::gateway {
+namespace {
+
+struct Path {
+  std::string_view path;
+  Operation operation;
+};
+constexpr std::array<Path, 3> kPosts = {{{"/v1/chat/completions", Operation::chat},
+                                         {"/v1/completions", Operation::completion},
+                                         {"/v1/embeddings", Operation::embedding}}};
+
+constexpr std::string_view kModels = "/v1/models";
+constexpr std::string_view kLive = "/health/live";
+constexpr std::string_view kReady = "/health/ready";
+constexpr std::string_view kMetrics = "/metrics";
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kPrometheus = "text/plain; version=0.0.4; charset=utf-8";
+
+bool is_get_path(std::string_view path) {
+  return path == "/" || path == kModels || path.starts_with("/v1/models/") || path == kLive ||
+         path == kReady || path == kMetrics;
+}
+
+Refusal refusal_for(const http::ParseError& error) {
+  switch (error.status) {
+    case 408:
+      return refusal(Code::request_timeout, std::string(error.reason));
+    case 413:
+      return refusal(Code::request_too_large, std::string(error.reason));
+    case 431:
+      return refusal(Code::headers_too_large, std::string(error.reason));
+    default: {
+      Refusal no = refusal(Code::invalid_request, std::string(error.reason));
+      no.status = error.status;
+      return no;
+    }
+  }
+}
+
+}  // namespace
+
+event::Task<> Endpoint::serve(http::ServerConnection& client) {
+  const http::RequestHead& head = client.head();
+  if (client.pressure() >= http::Pressure::refuse) {
+    refuse(client, refusal(Code::overloaded, "too many connections"));
+    co_return;
+  }
+  const auto post = std::find_if(kPosts.begin(), kPosts.end(),
+                                 [&](const Path& known) { return known.path == head.path(); });
+  const bool is_post = serves_.api && post != kPosts.end();
+  switch (head.method) {
+    case http::Method::options:
+      answer_options(client);
+      co_return;
+    case http::Method::post:
+      if (is_post) co_return co_await exchange(client, post->operation);
+      break;
+    case http::Method::get:
+    case http::Method::head:
+      if (is_get_path(head.path())) co_return answer_get(client);
+      break;
+    default:
+      break;
+  }
+  if (!is_post && !is_get_path(head.path())) {
+    refuse(client, refusal(Code::not_found, "there is nothing at this path"));
+    co_return;
+  }
+  http::Headers headers = common_headers(client);
+  headers.add("allow", is_post ? "POST, OPTIONS" : "GET, HEAD, OPTIONS");
+  headers.add("content-type", kJson);
+  const Refusal no = refusal(Code::method_not_allowed, "this path does not take that method");
+  services_.metrics.count_refusal(no.kind);
+  client.respond(no.status, headers, no.body());
+}
+
+event::Task<> Endpoint::exchange(http::ServerConnection& client, Operation operation) {
+  Exchange exchange(services_, client, operation);
+  co_await exchange.run();
+}
+
+void Endpoint::answer_get(http::ServerConnection& client) {
+  const std::string_view path = client.head().path();
+  if (path == kLive) return respond(client, 200, kJson, R"({"status":"ok"})");
+  if (path == kReady) return answer_ready(client);
+  if (path == kMetrics && serves_.metrics)
+    return respond(client, 200, kPrometheus, process_.metrics_text());
+  if (!serves_.api || path == kMetrics)
+    return refuse(client, refusal(Code::not_found, "there is nothing at this path"));
+  if (path == "/") return respond(client, 200, kJson, R"({"service":"moongate","api":"/v1"})");
+  answer_models(client, path.size() > kModels.size() ? path.substr(kModels.size() + 1) : "");
+}
+
+void Endpoint::answer_ready(http::ServerConnection& client) {
+  const Readiness readiness = process_.readiness();
+  std::string body;
+  JsonWriter json(body);
+  json.begin_object();
+  json.field("status", readiness.is_ready ? "ready" : "unavailable");
+  if (serves_.metrics) {
+    json.field("generation", readiness.generation);
+    json.field("store", readiness.store);
+    json.field("policies", readiness.policies);
+  }
+  json.end_object();
+  respond(client, readiness.is_ready ? 200 : 503, kJson, body);
+}
+
+void Endpoint::answer_models(http::ServerConnection& client, std::string_view model) {
+  const World& world = *services_.serving->world;
+  const auto caller = authenticate(client.head().headers, world.directory(),
+                                   services_.loop.clock().wall_ms());
+  if (!caller) return refuse(client, caller.error());
+  if (model.empty()) return respond(client, 200, kJson, model_list(world, *caller->key));
+  const auto one = model_entry(world, *caller->key, model);
+  if (!one)
+    return refuse(client, refusal(Code::model_not_found,
+                                  "this model does not exist or is not offered here", "model"));
+  respond(client, 200, kJson, *one);
+}
+
+void Endpoint::answer_options(http::ServerConnection& client) {
+  http::Headers headers = common_headers(client);
+  const auto origin = client.head().headers.find("origin");
+  if (origin) {
+    for (const http::Field field : preflight_headers(*origin, services_.settings.cors_origins))
+      headers.set(field.name, field.value);
+  }
+  headers.set("allow", "GET, HEAD, POST, OPTIONS");
+  client.respond(204, headers, {});
+}
+
+void Endpoint::refuse(http::ServerConnection& client, const Refusal& no) {
+  services_.metrics.count_refusal(no.kind);
+  http::Headers headers = common_headers(client);
+  headers.add("content-type", kJson);
+  no.add_headers(headers);
+  client.respond(no.status, headers, no.body());
+}
+
+void Endpoint::respond(http::ServerConnection& client, int status, std::string_view type,
+                       std::string_view body) {
+  http::Headers headers = common_headers(client);
+  headers.add("content-type", type);
+  client.respond(status, headers, body);
+}
+
+http::Headers Endpoint::common_headers(http::ServerConnection& client) {
+  http::Headers headers;
+  headers.add("x-request-id",
+              Id::make(services_.loop.clock(), services_.rng).text(kRequestPrefix));
+  headers.add("x-moongate-generation", std::to_string(services_.serving->world->generation()));
+  if (const auto origin = client.head().headers.find("origin"))
+    add_cors(headers, *origin, services_.settings.cors_origins);
+  return headers;
+}
+
+void Endpoint::reject(http::ServerConnection& client, const http::ParseError& error) {
+  refuse(client, refusal_for(error));
+}
+
+}  // namespace mg::gateway

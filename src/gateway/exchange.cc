@@ -1,0 +1,293 @@
+#include "gateway/exchange.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/log.h"
+#include "tls/digest.h"
+
+namespace mg::gateway {
+
+Exchange::Exchange(Services& services, http::ServerConnection& client, Operation operation)
+    : services_(services),
+      client_(client),
+      operation_(operation),
+      serving_(services.serving),
+      id_(Id::make(services.loop.clock(), services.rng)),
+      started_ns_(services.loop.now_ns()),
+      wall_ms_(services.loop.clock().wall_ms()),
+      id_text_(id_.text(kRequestPrefix)) {}
+
+Exchange::~Exchange() {
+  client_.watch_gone(nullptr);
+  if (idempotency_) services_.idempotency.forget(*idempotency_);
+}
+
+event::Task<> Exchange::run() {
+  No no = authenticate();
+  if (!no) no = co_await read_request();
+  if (!no && stored_) co_return replay(*stored_);
+  if (!no) no = find_model();
+  if (!no) no = admit();
+  if (!no) no = route();
+  if (!no) no = quote();
+  if (!no) no = co_await take_hold();  // Ordered now, durable soon: the upstream is asked meanwhile.
+  if (no) {
+    refuse(*no);
+    co_return finish();
+  }
+  client_.watch_gone(this);
+  const Relayed relayed = co_await serve();  // The answer went out, but for its end.
+  const Settled settled = co_await settle(relayed);  // The charge is durable ...
+  release(relayed, settled);                         // ... and so the end may go out.
+  finish();
+}
+
+// Asks one candidate after the other until one answers. Nothing is tried again once a byte of an
+// answer has gone out.
+event::Task<Relayed> Exchange::serve() {
+  Relayed relayed;
+  relayed.failure.kind = api::FailureKind::busy;
+  while (at_ < candidates_.size() && attempts_ < limits::attempts_max) {
+    if (candidates_[at_].passed != Passed::no) {
+      ++at_;
+      continue;
+    }
+    relayed = co_await try_candidate(candidates_[at_]);
+    if (relayed.ending != Ending::failed || fault_) break;
+    const bool goes_on = co_await recover(relayed.failure);
+    if (!goes_on) break;
+  }
+  co_return relayed;
+}
+
+event::Task<Relayed> Exchange::try_candidate(const Candidate& candidate) {
+  const int64_t begun_ms = elapsed_ms();
+  relay_.reset();
+  attempt_ = std::make_unique<Attempt>(services_.loop, services_.pool, candidate,
+                                       serving_->world->breaker(), body_, operation_);
+  Relayed relayed;
+  if (client_.is_gone()) {
+    relayed.ending = Ending::client_left;
+    co_return relayed;
+  }
+  Asked asked = co_await attempt_->ask();
+  switch (asked.kind) {
+    case Asked::Kind::interrupted:
+      relayed.ending = Ending::client_left;
+      break;
+    case Asked::Kind::client_fault:
+      fault_ = std::move(asked.fault);
+      break;
+    case Asked::Kind::failure:
+      relayed.failure = std::move(asked.failure);
+      break;
+    case Asked::Kind::answer:
+      relay_ = make_relay(asked.head);
+      relayed = co_await relay_->run();
+      break;
+  }
+  if (relayed.failure.kind != api::FailureKind::busy || relayed.ending != Ending::failed) ++attempts_;
+  if (relayed.ending == Ending::completed) attempt_->finished();
+  const bool failed = relayed.ending == Ending::failed || relayed.ending == Ending::broken;
+  if (failed && !fault_) attempt_->broke(relayed.failure);
+  note_attempt(candidate, begun_ms, failed && !fault_ ? &relayed.failure : nullptr);
+  co_return relayed;
+}
+
+// What to do after a failure: true when there is something left to try, with at_ at it.
+event::Task<bool> Exchange::recover(const Failure& failure) {
+  api::AttemptFacts attempt;
+  attempt.number = attempts_;
+  attempt.tries_on_channel = 1 + retries_;
+  attempt.candidates_left = static_cast<int>(candidates_.size() - at_ - 1);
+  attempt.channel = candidates_[at_].channel->id;
+  attempt.provider = candidates_[at_].channel->provider.name;
+  attempt.upstream_model = candidates_[at_].upstream_model;
+  attempt.elapsed_ms = elapsed_ms();
+  const api::FailureFacts facts{failure.kind, failure.status, failure.retry_after_ms};
+  const api::RecoverDecision decision = policies().recover(facts_, attempt, facts);
+  const bool may_retry = retries_ < limits::retries_max && failure.kind != api::FailureKind::busy;
+  AttemptRecord& noted = record_.attempts.back();
+  if (decision.action == api::Recovery::stop) {
+    noted.recovery = "stop";
+    co_return false;
+  }
+  if (decision.action == api::Recovery::retry && may_retry) {
+    noted.recovery = "retry";
+    ++retries_;
+  } else {
+    noted.recovery = "next";
+    ++at_;
+  }
+  if (decision.delay_ms > 0) co_await event::sleep_ms(services_.loop, decision.delay_ms);
+  co_return !client_.is_gone();
+}
+
+std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
+  content_type_ = head.headers.find("content-type").value_or("application/json");
+  metering_.emplace(body_.input_tokens_estimate(), usage_bounds(model(), body_));
+  RelayParts parts{services_.loop,
+                   client_,
+                   *attempt_,
+                   *hold_,
+                   *price_,
+                   *metering_,
+                   services_.reader,
+                   [this] {
+                     record_.first_byte_ms = elapsed_ms();
+                     http::Headers headers = answer_headers();
+                     headers.add("content-type", body_.is_stream() ? "text/event-stream"
+                                                                   : content_type_);
+                     if (body_.is_stream()) headers.add("cache-control", "no-cache");
+                     client_.begin(200, headers);
+                   },
+                   [this](const api::ProgressFacts& progress) {
+                     return policies().disconnect(facts_, progress);
+                   }};
+  if (!body_.is_stream()) return std::make_unique<PlainRelay>(parts);
+  return std::make_unique<StreamRelay>(parts, body_.asks_usage() ? StreamRelay::UsageChunk::shown
+                                                                 : StreamRelay::UsageChunk::hidden);
+}
+
+void Exchange::on_client_gone() {
+  if (relay_) {
+    relay_->on_client_gone();
+  } else if (attempt_) {
+    attempt_->interrupt();
+  }
+}
+
+// Resolves the hold, exactly once, by how the answer ended.
+event::Task<Exchange::Settled> Exchange::settle(const Relayed& relayed) {
+  Settled settled;
+  const bool is_charged = relayed.ending == Ending::completed ||
+                          (relayed.has_begun && metering_ && metering_->has_output());
+  if (!is_charged || relayed.ending == Ending::unsettled) {
+    const auto reason = relayed.ending == Ending::client_left ? ledger::VoidReason::client_left
+                        : fault_                              ? ledger::VoidReason::refused
+                                                              : ledger::VoidReason::upstream_failed;
+    const Result<ledger::Receipt> released = co_await std::move(*hold_).release(reason);
+    if (relayed.ending == Ending::unsettled) settled.no = ledger_refusal({Errc::unavailable, ""});
+    if (released) record_.settlement_seq = released->seq;
+    co_return settled;
+  }
+  record_.usage = metering_->final();
+  std::vector<ledger::PriceLine> lines;
+  const ledger::Outcome outcome = relayed.ending == Ending::completed ? ledger::Outcome::completed
+                                  : relayed.ending == Ending::cut     ? ledger::Outcome::cut
+                                  : relayed.ending == Ending::client_left
+                                      ? ledger::Outcome::client_left
+                                      : ledger::Outcome::upstream_failed;
+  const ledger::Settlement final_terms = settlement(record_.usage, outcome, lines);
+  const Result<ledger::Receipt> receipt = co_await std::move(*hold_).post(final_terms);
+  if (!receipt) {
+    settled.no = ledger_refusal(receipt.error());
+    co_return settled;
+  }
+  settled.charge = receipt->charge;
+  record_.cost = receipt->charge;
+  record_.shortfall = receipt->shortfall;
+  record_.settlement_seq = receipt->seq;
+  if (services_.settings.durability == Durability::strict || !relayed.has_begun) {
+    // A plain answer in relaxed mode waits for its hold alone, which was ordered before.
+    const ledger::Seq needed = services_.settings.durability == Durability::strict
+                                   ? receipt->seq
+                                   : record_.hold_seq;
+    const Result<> durable = co_await services_.ledger.durable(needed);
+    if (!durable) settled.no = ledger_refusal(durable.error());
+  }
+  co_return settled;
+}
+
+ledger::Settlement Exchange::settlement(const FinalUsage& usage, ledger::Outcome outcome,
+                                        std::vector<ledger::PriceLine>& lines) const {
+  const Candidate& candidate = candidates_[at_];
+  // Amounts beyond int64 cannot come from plausible usage; what is left then is the hold itself.
+  if (!price_->settle(usage.usage, lines)) lines.clear();
+  if (!caller_.tenant->seller.is_nil()) {
+    const size_t retail = lines.size();
+    for (size_t i = 0; i < retail; ++i) {
+      lines.push_back(lines[i]);
+      lines.back().wallet = 1;
+    }
+  }
+  ledger::Settlement out;
+  out.lines = lines;
+  out.cost = provider_cost(model().tiers, usage.usage, candidate.channel->cost_ppm)
+                 .value_or(Money());
+  out.provider = candidate.channel->provider.name;
+  out.channel = candidate.channel->id;
+  out.model = model().id;
+  out.upstream_model = candidate.upstream_model;
+  out.source = usage.source;
+  out.outcome = outcome;
+  out.generation = serving_->world->generation();
+  out.flags = usage.was_implausible ? 1 : 0;
+  return out;
+}
+
+// The record, the hook that sees it, the counters.
+void Exchange::finish() {
+  record_.request = id_;
+  record_.time_ms = wall_ms_;
+  record_.generation = serving_->world->generation();
+  record_.operation = name(operation_);
+  record_.latency_ms = elapsed_ms();
+  services_.metrics.latency.observe(record_.latency_ms);
+  services_.metrics.count_end(operation_, record_.status);
+  if (!caller_.key) return;  // an unauthenticated refusal is a counter, not a record
+  services_.metrics.in_flight.sub(1);
+  if (!record_.cost.is_zero() || record_.usage.usage != Usage())
+    services_.metrics.count_usage(record_.usage.usage, record_.cost);
+  std::array<api::UsagePoint, kMeterCount> usage;
+  size_t used = 0;
+  for (Meter meter : kMeters)
+    if (record_.usage.usage[meter]) usage[used++] = {name(meter), record_.usage.usage[meter]};
+  api::RecordFacts facts;
+  facts.status = record_.status;
+  facts.code = record_.code;
+  facts.channel = record_.channel;
+  facts.provider = at_ < candidates_.size()
+                       ? std::string_view(candidates_[at_].channel->provider.name)
+                       : std::string_view();
+  facts.upstream_model = record_.upstream_model;
+  facts.usage = std::span(usage.data(), used);
+  facts.usage_source = ledger::name(record_.usage.source);
+  facts.cost = record_.cost;
+  facts.latency_ms = record_.latency_ms;
+  facts.first_token_ms = record_.first_byte_ms;
+  facts.attempts = attempts_;
+  facts.client_left = client_.is_gone();
+  if (policies().has(api::Phase::observe)) {
+    fill_facts();
+    record_.tags = policies().observe(facts_, facts).tags;
+  }
+  services_.records.add(record_);
+}
+
+api::Policies& Exchange::policies() const {
+  return serving_->policies ? *serving_->policies : *services_.serving->policies;
+}
+
+int64_t Exchange::elapsed_ms() const {
+  return (services_.loop.now_ns() - started_ns_) / kNsPerMs;
+}
+
+void Exchange::note_attempt(const Candidate& candidate, int64_t begun_ms, const Failure* failure) {
+  AttemptRecord noted;
+  noted.channel = candidate.channel->id;
+  noted.upstream_model = candidate.upstream_model;
+  noted.started_ms = begun_ms;
+  noted.took_ms = elapsed_ms() - begun_ms;
+  noted.status = failure ? failure->status : 200;
+  if (failure) {
+    noted.failure = name(failure->kind);
+    noted.what = failure->what;
+  }
+  record_.attempts.push_back(std::move(noted));
+  record_.channel = candidate.channel->id;
+  record_.upstream_model = candidate.upstream_model;
+}
+
+}  // namespace mg::gateway

@@ -1,0 +1,118 @@
+// The story of one request, from its head to its last byte and its record. run() is the whole of
+// it, in order; everything else here is one step of it.
+//
+// Every way out after the hold settles the hold. A client that leaves does not end the story: it
+// is noticed where the story waits, and what was used is still settled. Only a worker that goes
+// down drops an exchange, and then the hold resolves itself (ledger/hold.h).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/facts.h"
+#include "gateway/attempt.h"
+#include "gateway/caller.h"
+#include "gateway/holding.h"
+#include "gateway/relay.h"
+#include "gateway/services.h"
+#include "http/server_connection.h"
+
+namespace mg::gateway {
+
+class Exchange final : private http::GoneSink {
+ public:
+  // All must outlive it.
+  Exchange(Services& services, http::ServerConnection& client, Operation operation);
+  ~Exchange();
+  Exchange(const Exchange&) = delete;
+
+  event::Task<> run();
+
+ private:
+  using No = std::optional<Refusal>;
+  struct Settled {
+    No no;  // the charge cannot be promised: the answer must not be released
+    Money charge;
+  };
+
+  // The steps, in the order of the story.
+  No authenticate();
+  event::Task<No> read_request();
+  No claim_idempotency(const std::string& key);
+  No find_model();
+  No admit();
+  No route();
+  No quote();
+  event::Task<No> take_hold();
+  event::Task<Relayed> serve();
+  event::Task<Relayed> try_candidate(const Candidate& candidate);
+  event::Task<bool> recover(const Failure& failure);
+  event::Task<Settled> settle(const Relayed& relayed);
+  void release(const Relayed& relayed, const Settled& settled);
+  void finish();
+
+  // Answers.
+  void refuse(const Refusal& no);
+  void replay(const StoredAnswer& answer);
+  void pass_fault(const ClientFault& fault);
+  void release_plain(const Settled& settled);
+  void release_stream(const Settled& settled);
+  void end_cut_stream();
+  void end_broken(const Refusal& no);
+  http::Headers answer_headers() const;
+  std::string usage_chunk(Money charge) const;
+
+  // Smaller parts.
+  void on_client_gone() override;
+  api::Policies& policies() const;
+  void fill_facts();
+  std::unique_ptr<Relay> make_relay(const http::ResponseHead& head);
+  std::vector<api::PricePoint> price_points() const;
+  api::CandidateFacts candidate_facts(const Route& route,
+                                      std::span<const api::PricePoint> price) const;
+  std::optional<Money> dearest_open_ceiling() const;
+  void drop_unaffordable(Money available);
+  ledger::Settlement settlement(const FinalUsage& usage, ledger::Outcome outcome,
+                                std::vector<ledger::PriceLine>& lines) const;
+  void note_attempt(const Candidate& candidate, int64_t started_ms, const Failure* failure);
+  int64_t elapsed_ms() const;
+  const Model& model() const { return price_->model(); }
+
+  Services& services_;
+  http::ServerConnection& client_;
+  const Operation operation_;
+  const std::shared_ptr<const Serving> serving_;
+  const Id id_;
+  const int64_t started_ns_;
+  const int64_t wall_ms_;
+
+  std::string id_text_;
+  std::string origin_;  // of a browser that may read the answer
+  Caller caller_;
+  std::string key_text_;
+  IpAddress ip_;
+  std::string path_;
+  RequestBody body_;
+  std::optional<ledger::Digest> idempotency_;
+  std::shared_ptr<const StoredAnswer> stored_;
+  api::RequestFacts facts_;
+  api::AdmitDecision admitted_;
+  const Model* model_ = nullptr;
+  std::vector<Candidate> candidates_;  // in the order to ask them
+  std::optional<Price> price_;
+  std::optional<ledger::Hold> hold_;
+  std::optional<Metering> metering_;
+
+  size_t at_ = 0;       // the candidate being tried
+  int attempts_ = 0;
+  int retries_ = 0;
+  std::unique_ptr<Attempt> attempt_;
+  std::unique_ptr<Relay> relay_;
+  std::optional<ClientFault> fault_;
+  std::string content_type_;
+  DecisionRecord record_;
+};
+
+}  // namespace mg::gateway

@@ -1,0 +1,215 @@
+// What an exchange says to its client: refusals, answers of others, and the ends of answers that
+// were kept back until they were paid for.
+#include "base/json.h"
+#include "base/limits.h"
+#include "gateway/cors.h"
+#include "gateway/exchange.h"
+
+namespace mg::gateway {
+namespace {
+
+constexpr std::string_view kJson = "application/json";
+
+void add_window(http::Headers& headers, std::string_view unit,
+                const std::optional<api::RateWindow>& window) {
+  if (!window) return;
+  const std::string suffix = "-" + std::string(unit);
+  headers.add("x-ratelimit-limit" + suffix, std::to_string(window->limit));
+  headers.add("x-ratelimit-remaining" + suffix, std::to_string(window->remaining));
+  headers.add("x-ratelimit-reset" + suffix, std::to_string(window->reset_s) + "s");
+}
+
+}  // namespace
+
+http::Headers Exchange::answer_headers() const {
+  http::Headers headers;
+  headers.reserve(512, 12);
+  headers.add("x-request-id", id_text_);
+  headers.add("x-moongate-generation", std::to_string(serving_->world->generation()));
+  if (!record_.channel.empty() || attempt_)
+    headers.add("x-moongate-channel", at_ < candidates_.size() ? candidates_[at_].channel->id
+                                                               : record_.channel);
+  add_window(headers, "requests", admitted_.requests);
+  add_window(headers, "tokens", admitted_.tokens);
+  add_cors(headers, origin_, services_.settings.cors_origins);
+  return headers;
+}
+
+void Exchange::refuse(const Refusal& no) {
+  record_.status = no.status;
+  record_.code = no.code;
+  record_.message = no.message;
+  record_.outcome = "refused";
+  services_.metrics.count_refusal(no.kind);
+  if (client_.has_begun() || client_.is_gone()) return;
+  http::Headers headers = answer_headers();
+  headers.add("content-type", kJson);
+  no.add_headers(headers);
+  client_.respond(no.status, headers, no.body());
+}
+
+void Exchange::replay(const StoredAnswer& answer) {
+  http::Headers headers = answer_headers();
+  headers.set("x-request-id", answer.request.text(kRequestPrefix));
+  headers.add("x-moongate-channel", answer.channel);
+  headers.add("x-moongate-cost", answer.cost);
+  headers.add("idempotency-replayed", "true");
+  headers.add("content-type", answer.content_type);
+  client_.respond(answer.status, headers, answer.body);
+  services_.metrics.in_flight.sub(1);
+}
+
+void Exchange::pass_fault(const ClientFault& fault) {
+  record_.status = fault.status;
+  record_.code = "upstream_refused";
+  record_.outcome = "refused by the upstream";
+  http::Headers headers = answer_headers();
+  if (!headers.add_checked("content-type", fault.content_type)) headers.add("content-type", kJson);
+  client_.respond(fault.status, headers, fault.body);
+}
+
+void Exchange::release(const Relayed& relayed, const Settled& settled) {
+  client_.watch_gone(nullptr);
+  record_.outcome = name(relayed.ending);
+  record_.status = 200;
+  if (relayed.ending == Ending::client_left) services_.metrics.client_left.add();
+  if (relayed.ending == Ending::broken) services_.metrics.upstream_broke.add();
+  if (relayed.ending == Ending::cut) services_.metrics.hold_used_up.add();
+  if (record_.usage.source == ledger::UsageSource::counted && !settled.charge.is_zero())
+    services_.metrics.counted_usages.add();
+  if (record_.first_byte_ms > 0) services_.metrics.first_byte.observe(record_.first_byte_ms);
+  if (settled.no) {
+    if (client_.has_begun()) return end_broken(*settled.no);
+    return refuse(*settled.no);
+  }
+  switch (relayed.ending) {
+    case Ending::completed:
+      if (body_.is_stream()) {
+        release_stream(settled);
+      } else {
+        release_plain(settled);
+      }
+      break;
+    case Ending::failed:
+      if (fault_) return pass_fault(*fault_);
+      return refuse(refusal_for(relayed.failure));
+    case Ending::broken:
+      end_broken(refusal_for(relayed.failure));
+      break;
+    case Ending::cut:
+      end_cut_stream();
+      break;
+    case Ending::client_left:
+    case Ending::unsettled:
+      record_.status = 499;  // nobody is there to see it; the number is the usual one for that
+      client_.abort();
+      break;
+  }
+  if (idempotency_) services_.idempotency.charged(*idempotency_, services_.loop.now_ns());
+}
+
+void Exchange::release_plain(const Settled& settled) {
+  const auto& relay = static_cast<const PlainRelay&>(*relay_);
+  if (client_.has_begun()) {
+    const std::string_view rest = relay.rest();
+    client_.finish(std::span(&rest, 1));
+    return;
+  }
+  record_.first_byte_ms = elapsed_ms();
+  http::Headers headers = answer_headers();
+  headers.add("x-moongate-cost", to_short_text(settled.charge));
+  if (!headers.add_checked("content-type", content_type_)) headers.add("content-type", kJson);
+  client_.respond(200, headers, relay.rest());
+  if (!idempotency_) return;
+  services_.idempotency.keep(*idempotency_,
+                             {200, content_type_, record_.channel, to_short_text(settled.charge),
+                              id_, relay.rest()},
+                             services_.loop.now_ns());
+}
+
+void Exchange::release_stream(const Settled& settled) {
+  const auto& relay = static_cast<const StreamRelay&>(*relay_);
+  StreamRelay::End end = relay.end(to_short_text(settled.charge));
+  if (body_.asks_usage() && !end.has_usage) end.events.insert(0, usage_chunk(settled.charge));
+  const std::string_view events = end.events;
+  if (client_.has_begun()) {
+    client_.finish(std::span(&events, 1));
+    return;
+  }
+  // Nothing but an end came from the upstream.
+  http::Headers headers = answer_headers();
+  headers.add("content-type", "text/event-stream");
+  client_.begin(200, headers);
+  client_.finish(std::span(&events, 1));
+}
+
+// The usage chunk a client asked for, where the upstream sent none: made of what was settled.
+std::string Exchange::usage_chunk(Money charge) const {
+  const Usage& usage = record_.usage.usage;
+  std::string data;
+  JsonWriter json(data);
+  json.begin_object();
+  json.field("id", id_text_);
+  json.field("object", operation_ == Operation::chat ? "chat.completion.chunk" : "text_completion");
+  json.field("created", wall_ms_ / 1000);
+  json.field("model", body_.model());
+  json.key("choices");
+  json.begin_array();
+  json.end_array();
+  json.key("usage");
+  json.begin_object();
+  json.field("prompt_tokens", usage.input());
+  json.field("completion_tokens", usage.output());
+  json.field("total_tokens", usage.input() + usage.output());
+  json.field_literal("cost", to_short_text(charge));
+  json.end_object();
+  json.end_object();
+  std::string event;
+  http::append_sse_event(event, {}, data);
+  return event;
+}
+
+// The money ran out in the middle: the answer ends as one that reached its limit does.
+void Exchange::end_cut_stream() {
+  std::string data;
+  JsonWriter json(data);
+  json.begin_object();
+  json.field("id", id_text_);
+  json.field("object", operation_ == Operation::chat ? "chat.completion.chunk" : "text_completion");
+  json.field("created", wall_ms_ / 1000);
+  json.field("model", body_.model());
+  json.key("choices");
+  json.begin_array();
+  for (int64_t i = 0; i < body_.choices(); ++i) {
+    json.begin_object();
+    json.field("index", i);
+    if (operation_ == Operation::chat) {
+      json.key("delta");
+      json.begin_object();
+      json.end_object();
+    } else {
+      json.field("text", "");
+    }
+    json.field("finish_reason", "length");
+    json.end_object();
+  }
+  json.end_array();
+  json.end_object();
+  std::string events;
+  http::append_sse_event(events, {}, data);
+  if (body_.asks_usage()) events += usage_chunk(record_.cost);
+  http::append_sse_event(events, {}, "[DONE]");
+  const std::string_view last = events;
+  client_.finish(std::span(&last, 1));
+}
+
+// An answer that has begun and cannot go on: an error event, and an end that is not taken for one.
+void Exchange::end_broken(const Refusal& no) {
+  record_.code = no.code;
+  record_.message = no.message;
+  std::string event;
+  if (body_.is_stream()) http::append_sse_event(event, {}, no.body());
+  client_.break_off(event);
+}
+
+}  // namespace mg::gateway

@@ -1,0 +1,310 @@
+// The steps of an exchange up to its hold: who asks, for what, whether they may, where it could go,
+// and what it would cost.
+#include <algorithm>
+#include <cstring>
+
+#include "base/limits.h"
+#include "base/text.h"
+#include "gateway/exchange.h"
+#include "tls/digest.h"
+
+namespace mg::gateway {
+namespace {
+
+// The mode of the catalogue's prices that a service tier asks for; empty: the usual one.
+std::string_view price_mode(std::string_view service_tier) {
+  return service_tier == "priority" || service_tier == "fast" ? "fast" : "";
+}
+
+bool is_kept(const Candidate& candidate) { return candidate.passed == Passed::no; }
+
+int64_t or_else(int64_t wanted_ms, int64_t own_ms) { return wanted_ms > 0 ? wanted_ms : own_ms; }
+
+api::Timeouts merged(const api::Timeouts& wanted, const api::Timeouts& own) {
+  return {or_else(wanted.connect_ms, own.connect_ms),
+          or_else(wanted.first_byte_ms, own.first_byte_ms),
+          or_else(wanted.idle_ms, own.idle_ms), or_else(wanted.total_ms, own.total_ms)};
+}
+
+api::Breaker breaker_fact(BreakerState state) {
+  switch (state) {
+    case BreakerState::closed:
+      return api::Breaker::closed;
+    case BreakerState::half_open:
+      return api::Breaker::half_open;
+    case BreakerState::open:
+      break;
+  }
+  return api::Breaker::open;
+}
+
+}  // namespace
+
+Exchange::No Exchange::authenticate() {
+  const http::RequestHead& head = client_.head();
+  ip_ = client_address(client_.peer(), head.headers.joined("x-forwarded-for"),
+                       services_.settings.trusted_proxies);
+  path_ = head.path();
+  if (const auto origin = head.headers.find("origin")) origin_ = *origin;
+  auto caller = gateway::authenticate(head.headers, serving_->world->directory(), wall_ms_);
+  if (!caller) return std::move(caller.error());
+  caller_ = std::move(*caller);
+  key_text_ = caller_.key->id.text(kKeyPrefix);
+  record_.tenant = caller_.tenant->path.back();
+  record_.key = key_text_;
+  record_.ip = ip_.text();
+  services_.metrics.started[static_cast<size_t>(operation_)].add();
+  services_.metrics.in_flight.add();
+  return std::nullopt;
+}
+
+event::Task<Exchange::No> Exchange::read_request() {
+  const http::RequestHead& head = client_.head();
+  const auto type = head.headers.find("content-type");
+  if (type && !equal_ignoring_case(trimmed(type->substr(0, type->find(';'))), "application/json"))
+    co_return refusal(Code::unsupported_media_type, "the content type must be application/json");
+  if (head.headers.contains("content-encoding"))
+    co_return refusal(Code::unsupported_media_type, "the body must not be compressed");
+  const std::string idempotency_key(head.headers.find("idempotency-key").value_or(""));
+  const std::string session(head.headers.find("x-session-id").value_or(""));
+  Result<std::string> text = co_await client_.read_body();
+  if (!text) {
+    if (text.error().code == Errc::too_large)
+      co_return refusal(Code::request_too_large, text.error().what);
+    if (text.error().code == Errc::timeout)
+      co_return refusal(Code::request_timeout, text.error().what);
+    co_return refusal(Code::invalid_request, text.error().what);
+  }
+  client_.forget_head();
+  auto body = text->size() < services_.settings.offload_bytes_min
+                  ? RequestBody::read(operation_, std::move(*text))
+                  : co_await event::offloaded(services_.loop,
+                                              [operation = operation_, &text] {
+                                                return RequestBody::read(operation, std::move(*text));
+                                              });
+  if (!body) co_return std::move(body.error());
+  body_ = std::move(*body);
+  if (!session.empty()) body_.set_session(session);
+  if (idempotency_key.empty()) co_return std::nullopt;
+  co_return claim_idempotency(idempotency_key);
+}
+
+Exchange::No Exchange::claim_idempotency(const std::string& key) {
+  if (key.size() > limits::idempotency_key_bytes_max)
+    return refusal(Code::invalid_value, "the Idempotency-Key is longer than " +
+                                            std::to_string(limits::idempotency_key_bytes_max) +
+                                            " bytes");
+  const ledger::Digest digest = tls::sha256(key_text_ + '\n' + key);
+  const IdempotencyTable::Claim claim = services_.idempotency.claim(
+      digest, tls::sha256(path_ + '\n' + body_.text()), id_, services_.loop.now_ns());
+  const std::string first = claim.request.text(kRequestPrefix);
+  switch (claim.verdict) {
+    case IdempotencyTable::Claim::Verdict::fresh:
+      idempotency_ = digest;
+      return std::nullopt;
+    case IdempotencyTable::Claim::Verdict::replay:
+      stored_ = claim.answer;
+      return std::nullopt;
+    case IdempotencyTable::Claim::Verdict::in_flight:
+      return refusal(Code::idempotency_in_flight,
+                     "request " + first + " with this Idempotency-Key is still running");
+    case IdempotencyTable::Claim::Verdict::mismatch:
+      return refusal(Code::idempotency_mismatch,
+                     "request " + first + " used this Idempotency-Key with another body");
+    case IdempotencyTable::Claim::Verdict::charged:
+      break;
+  }
+  return refusal(Code::idempotency_replayed, "request " + first +
+                                                 " used this Idempotency-Key and was charged; "
+                                                 "its answer is not kept");
+}
+
+Exchange::No Exchange::find_model() {
+  const World& world = *serving_->world;
+  model_ = world.catalogue().find(body_.model());
+  const bool is_of_mode =
+      model_ && (operation_ == Operation::embedding) == (model_->mode == Mode::embedding);
+  if (!model_ || !is_of_mode || !model_->is_priced() || world.routes(*model_).empty())
+    return refusal(Code::model_not_found,
+                   "the model " + body_.model() + " does not exist or is not offered here",
+                   "model");
+  record_.model = model_->id;
+  record_.stream = body_.is_stream();
+  fill_facts();
+  return std::nullopt;
+}
+
+void Exchange::fill_facts() {
+  const directory::ApiKey& key = *caller_.key;
+  const directory::TenantEntry& tenant = *caller_.tenant;
+  facts_.id = id_text_;
+  std::memcpy(&facts_.seed, id_.bytes().data() + 8, sizeof facts_.seed);
+  facts_.time_ms = wall_ms_;
+  facts_.ip = ip_;
+  facts_.method = "POST";
+  facts_.path = path_;
+  facts_.protocol = "openai_chat";
+  facts_.operation = name(operation_);
+  facts_.model = model_ ? std::string_view(model_->id) : std::string_view(body_.model());
+  facts_.session = body_.session();
+  facts_.stream = body_.is_stream();
+  facts_.bytes = static_cast<int64_t>(body_.text().size());
+  facts_.input_tokens_estimate = body_.input_tokens_estimate();
+  facts_.max_output_tokens = body_.output_limit().value_or(0);
+  facts_.has = body_.has();
+  facts_.key = {key_text_, key.name, key.group, key.tags, key.models, key.allow_ip, key.rpm,
+                key.tpm,   key.daily_limit};
+  facts_.tenant.id = tenant.path.back();
+  facts_.tenant.kind = directory::name(tenant.tenant.kind);
+  facts_.tenant.name = tenant.tenant.name;
+  facts_.tenant.path = tenant.path;
+  if (tenant.wallet) facts_.tenant.available = tenant.wallet->available();
+}
+
+Exchange::No Exchange::admit() {
+  if (!policies().has(api::Phase::admit)) return std::nullopt;
+  admitted_ = policies().admit(facts_);
+  if (!admitted_.refusal) return std::nullopt;
+  const api::Refusal& no = *admitted_.refusal;
+  record_.module = no.module;
+  services_.metrics.refused_by_policy.add();
+  return policy_refusal(no.status, no.code, no.message, no.retry_after_s);
+}
+
+Exchange::No Exchange::route() {
+  const World& world = *serving_->world;
+  const std::span<const Route> routes =
+      world.routes(*model_).first(std::min(world.routes(*model_).size(), limits::candidates_max));
+  for (const Route& route : routes) {
+    candidates_.push_back({route.channel.get(), route.upstream_model, route.channel->timeouts, {},
+                           Passed::no});
+  }
+  if (!policies().has(api::Phase::route)) return std::nullopt;
+  const std::vector<api::PricePoint> price = price_points();
+  std::vector<api::CandidateFacts> facts;
+  for (const Route& route : routes) facts.push_back(candidate_facts(route, price));
+  const api::RouteDecision decision = policies().route(facts_, facts);
+  if (decision.kept) return std::nullopt;
+  std::vector<Candidate> chosen;
+  for (const api::RoutedCandidate& pick : decision.order) {
+    Candidate& candidate = chosen.emplace_back(candidates_[pick.index]);
+    candidates_[pick.index].passed = Passed::by_policy;  // stands here no longer
+    candidate.passed = Passed::no;
+    if (!pick.upstream_model.empty()) candidate.upstream_model = pick.upstream_model;
+    candidate.timeouts = merged(pick.timeouts, candidate.timeouts);
+  }
+  // Those left out go behind, for the record.
+  for (size_t i = 0; i < candidates_.size(); ++i) {
+    const bool is_chosen =
+        std::any_of(decision.order.begin(), decision.order.end(),
+                    [&](const api::RoutedCandidate& pick) { return pick.index == i; });
+    if (is_chosen) continue;
+    candidates_[i].passed = Passed::by_policy;
+    chosen.push_back(std::move(candidates_[i]));
+  }
+  candidates_ = std::move(chosen);
+  if (std::none_of(candidates_.begin(), candidates_.end(), is_kept))
+    return refusal(Code::no_channel_available, "no channel may serve this request");
+  return std::nullopt;
+}
+
+std::vector<api::PricePoint> Exchange::price_points() const {
+  std::vector<api::PricePoint> points;
+  const PriceTier& base = model_->tiers.front();
+  for (Meter meter : kMeters)
+    if (base.has_own(meter)) points.push_back({name(meter), base.rate(meter)});
+  return points;
+}
+
+api::CandidateFacts Exchange::candidate_facts(const Route& route,
+                                              std::span<const api::PricePoint> price) const {
+  const Channel& channel = *route.channel;
+  const ChannelHealth& health = *channel.health;
+  const int64_t now_ns = services_.loop.now_ns();
+  api::CandidateFacts facts;
+  facts.channel = channel.id;
+  facts.provider = channel.provider.name;
+  facts.protocol = channel.provider.protocol;
+  facts.region = channel.region;
+  facts.upstream_model = route.upstream_model;
+  facts.priority = channel.priority;
+  facts.weight = channel.weight;
+  // A channel that cools down after a 429 is as closed to this request as one whose breaker is open.
+  facts.breaker = health.is_cooling(now_ns)
+                      ? api::Breaker::open
+                      : breaker_fact(health.state(now_ns, serving_->world->breaker()));
+  facts.latency_ms = health.latency_ms();
+  facts.first_token_ms = health.first_byte_ms();
+  facts.error_rate = static_cast<double>(health.error_ppm()) / 1e6;
+  facts.in_flight = health.in_flight();
+  facts.concurrency_max = channel.concurrency_max;
+  facts.price = price;
+  facts.cost_ppm = channel.cost_ppm;
+  return facts;
+}
+
+Exchange::No Exchange::quote() {
+  const std::string_view mode = price_mode(body_.service_tier());
+  const PriceTiers* tiers = mode.empty() ? &model_->tiers : model_->mode_tiers(mode);
+  if (!tiers)
+    return refusal(Code::unsupported_parameter,
+                   "the service tier " + body_.service_tier() + " has no price for this model",
+                   "service_tier");
+  if (model_->context_window > 0 &&
+      body_.input_tokens_estimate() > 2 * model_->context_window)
+    return refusal(Code::context_length_exceeded,
+                   "the input is about " + std::to_string(body_.input_tokens_estimate()) +
+                       " tokens, and the model's context window " +
+                       std::to_string(model_->context_window),
+                   operation_ == Operation::chat ? "messages" : "input");
+  price_.emplace(*model_, *tiers);
+  if (policies().has(api::Phase::quote) &&
+      policies().quote(facts_, price_->lines()) == api::QuoteDecision::policy_error)
+    return refusal(Code::policy_error, "a pricing policy failed");
+  record_.input_tokens_bound = body_.input_tokens_bound();
+  record_.output_tokens_bound = output_tokens_held(*model_, body_);
+  const Result<Money> ceiling =
+      price_->ceiling(record_.input_tokens_bound, record_.output_tokens_bound);
+  if (!ceiling) return refusal(Code::invalid_value, "this request may cost more than can be counted");
+  for (Candidate& candidate : candidates_) candidate.ceiling = *ceiling;
+  return std::nullopt;
+}
+
+// Holds for the dearest candidate. Those that the wallet cannot pay leave the plan, and the rest is
+// held for instead.
+event::Task<Exchange::No> Exchange::take_hold() {
+  const HoldTerms terms{id_, *caller_.tenant, *caller_.key, admitted_.budgets, idempotency_, wall_ms_};
+  for (std::optional<Money> amount = dearest_open_ceiling(); amount;
+       amount = dearest_open_ceiling()) {
+    Result<ledger::HoldOutcome> outcome =
+        co_await services_.ledger.hold(hold_request(terms, *amount));
+    if (!outcome) co_return ledger_refusal(outcome.error());
+    if (ledger::Hold* hold = std::get_if<ledger::Hold>(&*outcome)) {
+      hold_.emplace(std::move(*hold));
+      record_.held = *amount;
+      record_.hold_seq = hold_->seq();
+      co_return std::nullopt;
+    }
+    const ledger::HoldRefusal& no = std::get<ledger::HoldRefusal>(*outcome);
+    const bool is_short = no.reason == ledger::HoldRefusal::Reason::wallet_short ||
+                          no.reason == ledger::HoldRefusal::Reason::budget_short;
+    if (is_short) drop_unaffordable(*amount - no.short_by);
+    if (!is_short || !dearest_open_ceiling()) co_return refusal_for(no);
+  }
+  co_return refusal(Code::no_channel_available, "no channel may serve this request");
+}
+
+std::optional<Money> Exchange::dearest_open_ceiling() const {
+  std::optional<Money> dearest;
+  for (const Candidate& candidate : candidates_)
+    if (is_kept(candidate)) dearest = std::max(dearest.value_or(Money()), candidate.ceiling);
+  return dearest;
+}
+
+void Exchange::drop_unaffordable(Money available) {
+  for (Candidate& candidate : candidates_)
+    if (is_kept(candidate) && candidate.ceiling > available)
+      candidate.passed = Passed::unaffordable;
+}
+
+}  // namespace mg::gateway

@@ -1,0 +1,175 @@
+#include "gateway/failure.h"
+
+#include <algorithm>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "gateway/answer_reader.h"
+
+namespace mg::gateway {
+namespace {
+
+using api::FailureKind;
+
+constexpr size_t kWhatBytesMax = 300;
+
+// Some vendors say with a 400 (or a 500) that our key is wrong or our account is empty. The client
+// cannot mend that, and must not read about it.
+constexpr std::string_view kOurFaultPhrases[] = {
+    "api key",          "api_key",           "apikey",           "credit balance",
+    "insufficient_quota", "insufficient balance", "insufficient_balance",
+    "account is not active", "organization has been", "exceeded your current quota",
+};
+
+bool is_our_fault(std::string_view body) {
+  const std::string lower = to_lower(body.substr(0, limits::error_answer_bytes_max));
+  return std::any_of(std::begin(kOurFaultPhrases), std::end(kOurFaultPhrases),
+                     [&](std::string_view phrase) {
+                       return lower.find(phrase) != std::string::npos;
+                     });
+}
+
+// RFC 9110, section 10.2.3: seconds, or a date. Dates are answered with the bound: clocks differ.
+std::optional<int64_t> retry_after_ms(const http::Headers& headers) {
+  const auto value = headers.find("retry-after");
+  if (!value) return std::nullopt;
+  const auto seconds = parse_number<int64_t>(trimmed(*value));
+  const int64_t wanted_s = seconds ? *seconds : limits::retry_after_s_max;
+  return std::clamp<int64_t>(wanted_s, 0, limits::retry_after_s_max) * 1000;
+}
+
+std::string described(int status, std::string_view body) {
+  std::string what = "the upstream answered " + std::to_string(status);
+  const std::string said = AnswerReader::error_text(body);
+  if (!said.empty()) what += ": " + masked(std::string_view(said).substr(0, kWhatBytesMax));
+  return what;
+}
+
+FailureKind kind_of_status(int status) {
+  switch (status) {
+    case 401:
+    case 402:
+    case 403:
+      return FailureKind::denied;
+    case 404:
+      return FailureKind::not_found;
+    case 408:
+      return FailureKind::timeout;
+    case 429:
+      return FailureKind::rate_limited;
+    default:
+      return status >= 500 ? FailureKind::server_error : FailureKind::garbage;
+  }
+}
+
+// A 4xx that speaks of the request itself, not of us, of rates or of the model's whereabouts.
+bool is_clients_own(int status) {
+  return status >= 400 && status < 500 && kind_of_status(status) == FailureKind::garbage;
+}
+
+}  // namespace
+
+std::string_view name(FailureKind kind) {
+  switch (kind) {
+    case FailureKind::connect:
+      return "connect";
+    case FailureKind::timeout:
+      return "timeout";
+    case FailureKind::reset:
+      return "reset";
+    case FailureKind::server_error:
+      return "server_error";
+    case FailureKind::garbage:
+      return "garbage";
+    case FailureKind::rate_limited:
+      return "rate_limited";
+    case FailureKind::denied:
+      return "denied";
+    case FailureKind::not_found:
+      return "not_found";
+    case FailureKind::busy:
+      return "busy";
+  }
+  return "unknown";
+}
+
+bool counts_against_channel(const Failure& failure) {
+  switch (failure.kind) {
+    case FailureKind::connect:
+    case FailureKind::timeout:
+    case FailureKind::reset:
+    case FailureKind::server_error:
+    case FailureKind::garbage:
+      return true;
+    case FailureKind::rate_limited:
+    case FailureKind::denied:
+    case FailureKind::not_found:
+    case FailureKind::busy:
+      return false;
+  }
+  return true;
+}
+
+Failure failure_of(const Error& error) {
+  Failure failure;
+  failure.what = masked(error.what);
+  switch (error.code) {
+    case Errc::timeout:
+      failure.kind = FailureKind::timeout;
+      break;
+    case Errc::protocol:
+    case Errc::too_large:
+      failure.kind = FailureKind::garbage;
+      break;
+    default:
+      failure.kind = FailureKind::reset;
+      break;
+  }
+  return failure;
+}
+
+Judgement judge(const http::ResponseHead& head, std::string_view body) {
+  const int status = head.status;
+  const bool is_answer = status >= 200 && status < 300 && status != 204 && status != 205;
+  if (is_answer) return {};
+  Judgement judgement;
+  judgement.failure.kind = kind_of_status(status);
+  const bool others_fault = status >= 400 && is_our_fault(body);
+  if (others_fault) judgement.failure.kind = FailureKind::denied;
+  if (is_clients_own(status) && !others_fault) {
+    judgement.blame = Blame::client;
+    return judgement;
+  }
+  judgement.blame = Blame::channel;
+  judgement.failure.status = status;
+  judgement.failure.what = described(status, body);
+  if (status == 429 || status == 503)
+    judgement.failure.retry_after_ms = retry_after_ms(head.headers);
+  return judgement;
+}
+
+Refusal refusal_for(const Failure& failure) {
+  switch (failure.kind) {
+    case FailureKind::timeout:
+      return refusal(Code::upstream_timeout, "the model provider did not answer in time");
+    case FailureKind::rate_limited: {
+      Refusal busy = refusal(Code::rate_limit_exceeded, "the model provider is rate limiting us");
+      busy.retry_after_s = (failure.retry_after_ms.value_or(1000) + 999) / 1000;
+      return busy;
+    }
+    case FailureKind::busy:
+      return refusal(Code::no_channel_available, "every channel for this model is busy or resting");
+    case FailureKind::not_found:
+      return refusal(Code::model_not_found, "the model provider does not know this model", "model");
+    case FailureKind::connect:
+    case FailureKind::reset:
+    case FailureKind::server_error:
+    case FailureKind::garbage:
+    case FailureKind::denied:
+      return refusal(Code::upstream_error, "the model provider failed to answer");
+  }
+  return refusal(Code::upstream_error, "the model provider failed to answer");
+}
+
+}  // namespace mg::gateway

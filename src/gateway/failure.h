@@ -1,0 +1,47 @@
+// What went wrong with an upstream, and whose fault it was: the material for `recover`, for the
+// circuit breaker, and for the answer when nothing else is left to try.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "api/facts.h"
+#include "base/result.h"
+#include "gateway/refusal.h"
+#include "http/head.h"
+
+namespace mg::gateway {
+
+struct Failure {
+  api::FailureKind kind = api::FailureKind::connect;
+  int status = 0;                         // of the upstream's answer; 0: there was none
+  std::optional<int64_t> retry_after_ms;  // as the upstream asked, within limits::retry_after_s_max
+  std::string what;                       // for people and records; credentials masked
+};
+
+// "connect", "timeout", ...
+std::string_view name(api::FailureKind kind);
+
+// True for what the circuit breaker counts: the upstream is ill, not just unwilling.
+bool counts_against_channel(const Failure& failure);
+
+// Of an exchange with the upstream that broke, before or in the head.
+Failure failure_of(const Error& error);
+
+// What an answer's status means, with the body of an error answer (bounded by the caller).
+enum class Blame : uint8_t {
+  nobody,   // 2xx: go on and read it
+  client,   // the request is wrong: the client gets the upstream's own words
+  channel,  // try elsewhere
+};
+struct Judgement {
+  Blame blame = Blame::nobody;
+  Failure failure;  // where the channel is to blame
+};
+Judgement judge(const http::ResponseHead& head, std::string_view body);
+
+// The answer to the client once nothing is left to try.
+Refusal refusal_for(const Failure& failure);
+
+}  // namespace mg::gateway

@@ -1,0 +1,52 @@
+// What an answer has used so far: what the provider says of it, and what we counted ourselves from
+// the text that passed. Which of the two is believed is decided here, once, at the end.
+#pragma once
+
+#include <optional>
+
+#include "gateway/answer_reader.h"
+#include "gateway/token_estimate.h"
+#include "gateway/usage.h"
+#include "ledger/types.h"
+
+namespace mg::gateway {
+
+// What a request can use at the most, from its own words and the model's: a provider that reports
+// more is not believed.
+struct UsageBounds {
+  int64_t input_tokens = 0;
+  int64_t output_tokens = 0;
+};
+
+struct FinalUsage {
+  Usage usage;
+  ledger::UsageSource source = ledger::UsageSource::counted;
+  bool was_implausible = false;  // the provider reported something that cannot be
+};
+
+class Metering {
+ public:
+  // `input_tokens` is our own estimate of what the request sends.
+  Metering(int64_t input_tokens, const UsageBounds& bounds)
+      : input_tokens_(input_tokens), bounds_(bounds) {}
+
+  TokenCounter& generated() { return generated_; }
+  // The last report wins: providers that send several send sums.
+  void take_report(const AnswerFacts& facts);
+
+  Usage counted() const;
+  // The provider's figures where there are plausible ones, else our count.
+  FinalUsage final() const;
+  bool has_output() const { return generated_.tokens() > 0 || (reported_ && reported_->output()); }
+
+ private:
+  bool is_plausible(const Usage& usage) const;
+
+  int64_t input_tokens_;
+  UsageBounds bounds_;
+  TokenCounter generated_;
+  std::optional<Usage> reported_;
+  bool was_invalid_ = false;
+};
+
+}  // namespace mg::gateway

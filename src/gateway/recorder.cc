@@ -1,0 +1,144 @@
+#include "gateway/recorder.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/text.h"
+
+namespace mg::gateway {
+namespace {
+
+constexpr std::string_view kSuffix = ".jsonl";
+
+// Segments are named by the wall time at which they were begun; in order.
+std::vector<std::pair<int64_t, std::string>> segments(const std::string& directory) {
+  std::vector<std::pair<int64_t, std::string>> found;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    const std::string file = entry.path().filename();
+    if (!file.ends_with(kSuffix)) continue;
+    const auto begun = parse_number<int64_t>(file.substr(0, file.size() - kSuffix.size()));
+    if (begun) found.emplace_back(*begun, entry.path());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Recorder>> Recorder::open(std::string directory, Clock& clock) {
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) return fail(Errc::io, directory + ": " + error.message());
+  return std::unique_ptr<Recorder>(new Recorder(std::move(directory), clock));
+}
+
+Recorder::Recorder(std::string directory, Clock& clock)
+    : directory_(std::move(directory)), clock_(clock), thread_([this] { write_all(); }) {}
+
+Recorder::~Recorder() {
+  {
+    std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+  if (segment_ >= 0) ::close(segment_);
+}
+
+void Recorder::add(std::string& lines) {
+  std::lock_guard lock(mutex_);
+  if (waiting_.size() + lines.size() > limits::records_waiting_bytes_max) {
+    dropped_ += static_cast<uint64_t>(std::count(lines.begin(), lines.end(), '\n'));
+  } else if (waiting_.empty()) {
+    waiting_.swap(lines);
+  } else {
+    waiting_.append(lines);
+  }
+  lines.clear();
+}
+
+uint64_t Recorder::dropped() const {
+  std::lock_guard lock(mutex_);
+  return dropped_;
+}
+
+void Recorder::write_all() {
+  std::string lines;
+  for (;;) {
+    bool last;
+    {
+      std::unique_lock lock(mutex_);
+      // Nobody notifies for a line: the thread looks by itself, so that adding one is only a copy.
+      wake_.wait_for(lock, std::chrono::milliseconds(flush_ms), [this] { return stop_; });
+      lines.clear();
+      lines.swap(waiting_);
+      last = stop_;
+    }
+    if (!lines.empty()) {
+      if (const Result<> written = write_segment(lines); !written)
+        log_error("records_not_written", {{"reason", written.error().what}});
+    }
+    if (last) return;
+  }
+}
+
+Result<> Recorder::write_segment(const std::string& lines) {
+  if (segment_ >= 0 && segment_bytes_ >= limits::record_segment_bytes) {
+    ::close(segment_);
+    segment_ = -1;
+  }
+  if (segment_ < 0) {
+    const std::string path =
+        directory_ + "/" + std::to_string(clock_.wall_ms()) + std::string(kSuffix);
+    segment_ = ::open(path.c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
+    segment_bytes_ = 0;
+    if (segment_ < 0) return fail(Errc::io, path + ": " + std::strerror(errno));
+  }
+  std::string_view rest = lines;
+  while (!rest.empty()) {
+    const ssize_t n = ::write(segment_, rest.data(), rest.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail(Errc::io, directory_ + ": " + std::strerror(errno));
+    rest.remove_prefix(static_cast<size_t>(n));
+    segment_bytes_ += static_cast<uint64_t>(n);
+  }
+  return {};
+}
+
+Result<std::string> find_record(const std::string& directory, const Id& request) {
+  const std::string wanted = "{\"id\":\"" + request.text(kRequestPrefix) + "\"";
+  std::string found;
+  MG_CHECK(each_record_since(directory, request.wall_ms(), [&](std::string_view line) {
+    if (line.starts_with(wanted)) found = line;
+    return found.empty();
+  }));
+  if (found.empty())
+    return fail(Errc::not_found, "no record of " + request.text(kRequestPrefix));
+  return found;
+}
+
+Result<> each_record_since(const std::string& directory, int64_t since_ms,
+                           const std::function<bool(std::string_view line)>& visit) {
+  const auto all = segments(directory);
+  for (size_t i = 0; i < all.size(); ++i) {
+    // A segment ends before the next one begins.
+    if (i + 1 < all.size() && all[i + 1].first < since_ms) continue;
+    std::ifstream in(all[i].second, std::ios::binary);
+    if (!in) return fail(Errc::io, all[i].second + " cannot be read");
+    for (std::string line; std::getline(in, line);)
+      if (!visit(line)) return {};
+  }
+  return {};
+}
+
+}  // namespace mg::gateway

@@ -1,0 +1,302 @@
+#include "gateway/request_body.h"
+
+#include <simdjson.h>
+
+#include <algorithm>
+
+#include "base/assert.h"
+#include "base/json.h"
+#include "base/limits.h"
+#include "gateway/input_measure.h"
+
+namespace mg::gateway {
+namespace {
+
+namespace dom = simdjson::dom;
+namespace ondemand = simdjson::ondemand;
+
+static_assert(limits::json_padding_bytes >= simdjson::SIMDJSON_PADDING);
+
+// Members that would choose where a request goes, or with whose credential, if something behind us
+// understood them.
+constexpr std::array<std::string_view, 6> kRoutingMembers = {
+    "api_base", "base_url", "api_key", "api_version", "extra_headers", "extra_body"};
+
+tl::unexpected<Refusal> no(Code code, std::string message, std::string_view param = {}) {
+  return tl::unexpected<Refusal>(refusal(code, std::move(message), std::string(param)));
+}
+
+tl::unexpected<Refusal> wrong(std::string_view member, std::string_view what) {
+  return no(Code::invalid_value, std::string(member) + " must be " + std::string(what), member);
+}
+
+// A parser keeps the memory of its largest document; beyond this it is made anew.
+constexpr size_t kParserKeepBytes = 1 * limits::MiB;
+
+dom::parser& dom_parser(size_t text_bytes) {
+  static thread_local std::unique_ptr<dom::parser> parser;
+  const size_t capacity = std::max<size_t>(text_bytes, 4 * limits::KiB);
+  if (!parser || parser->capacity() > kParserKeepBytes) parser = std::make_unique<dom::parser>();
+  if (parser->capacity() < capacity || parser->max_depth() != limits::json_depth_max)
+    (void)parser->allocate(capacity, limits::json_depth_max);
+  return *parser;
+}
+
+ondemand::parser& span_parser() {
+  static thread_local std::unique_ptr<ondemand::parser> parser;
+  if (!parser || parser->capacity() > kParserKeepBytes)
+    parser = std::make_unique<ondemand::parser>();
+  return *parser;
+}
+
+}  // namespace
+
+std::string_view name(Operation operation) {
+  switch (operation) {
+    case Operation::chat:
+      return "chat";
+    case Operation::completion:
+      return "completion";
+    case Operation::embedding:
+      return "embedding";
+  }
+  MG_ASSERT(!"operation out of range");
+}
+
+// Reads one body: first the whole as a document, which decides whether it is JSON and what its
+// members say, then the places of the members that may be spliced.
+class BodyReader {
+ public:
+  using Checked = tl::expected<void, Refusal>;
+
+  BodyReader(Operation operation, RequestBody& body) : operation_(operation), body_(body) {}
+
+  Checked read() {
+    body_.text_.reserve(body_.text_.size() + limits::json_padding_bytes);
+    dom::object object;
+    const auto error = dom_parser(body_.text_.size())
+                           .parse(body_.text_.data(), body_.text_.size(), false)
+                           .get(object);
+    if (error == simdjson::INCORRECT_TYPE)
+      return no(Code::invalid_json, "the body must be a JSON object");
+    if (error)
+      return no(Code::invalid_json,
+                std::string("the body is not valid JSON: ") + simdjson::error_message(error));
+    for (const auto check : {&BodyReader::check_members, &BodyReader::read_model,
+                             &BodyReader::read_stream, &BodyReader::read_limits,
+                             &BodyReader::read_input, &BodyReader::read_texts})
+      if (const Checked ok = (this->*check)(object); !ok) return ok;
+    locate();
+    return {};
+  }
+
+ private:
+  // No member twice: whoever reads the first and whoever reads the last would see two requests.
+  Checked check_members(dom::object object) {
+    std::vector<std::string_view> keys;
+    keys.reserve(object.size());
+    for (const auto& [key, value] : object) keys.push_back(key);
+    std::sort(keys.begin(), keys.end());
+    const auto twice = std::adjacent_find(keys.begin(), keys.end());
+    if (twice != keys.end())
+      return no(Code::invalid_value, "the member " + std::string(*twice) + " stands twice", *twice);
+    for (std::string_view member : kRoutingMembers)
+      if (std::binary_search(keys.begin(), keys.end(), member))
+        return no(Code::unsupported_parameter, std::string(member) + " is not supported", member);
+    return {};
+  }
+
+  Checked read_model(dom::object object) {
+    std::string_view model;
+    if (object["model"].get(model) != simdjson::SUCCESS || model.empty() ||
+        model.size() > limits::model_name_bytes_max)
+      return wrong("model", "the name of a model");
+    body_.model_ = model;
+    return {};
+  }
+
+  Checked read_stream(dom::object object) {
+    dom::element value;
+    if (present(object, "stream", value) && value.get(body_.stream_) != simdjson::SUCCESS)
+      return wrong("stream", "true or false");
+    if (body_.stream_ && operation_ == Operation::embedding)
+      return no(Code::unsupported_parameter, "embeddings are not streamed", "stream");
+    if (!present(object, "stream_options", value)) return {};
+    dom::object options;
+    if (value.get(options) != simdjson::SUCCESS) return wrong("stream_options", "an object");
+    size_t found = 0;
+    for (const auto& [key, option] : options) {
+      if (key != "include_usage") continue;
+      if (++found > 1) return wrong("stream_options.include_usage", "there once");
+      if (!option.is_null() && option.get(body_.asks_usage_) != simdjson::SUCCESS)
+        return wrong("stream_options.include_usage", "true or false");
+    }
+    return {};
+  }
+
+  Checked read_limits(dom::object object) {
+    if (operation_ == Operation::embedding) return {};
+    for (std::string_view member : {"max_completion_tokens", "max_tokens"}) {
+      std::optional<int64_t> limit;
+      if (const Checked ok = read_count(object, member, limits::output_tokens_max, limit); !ok)
+        return ok;
+      if (limit && (!body_.output_limit_ || *limit < *body_.output_limit_))
+        body_.output_limit_ = limit;
+    }
+    std::optional<int64_t> n, best_of;
+    if (const Checked ok = read_count(object, "n", limits::choices_max, n); !ok) return ok;
+    if (const Checked ok = read_count(object, "best_of", limits::choices_max, best_of); !ok)
+      return ok;
+    body_.choices_ = std::max(n.value_or(1), best_of.value_or(1));
+    return {};
+  }
+
+  Checked read_count(dom::object object, std::string_view member, int64_t most,
+                     std::optional<int64_t>& out) {
+    dom::element value;
+    if (!present(object, member, value)) return {};
+    int64_t count = 0;
+    if (value.get(count) != simdjson::SUCCESS || count < 1 || count > most)
+      return wrong(member, "a whole number from 1 to " + std::to_string(most));
+    out = count;
+    return {};
+  }
+
+  Checked read_input(dom::object object) {
+    const std::string_view member = operation_ == Operation::chat         ? "messages"
+                                    : operation_ == Operation::completion ? "prompt"
+                                                                          : "input";
+    dom::element input;
+    if (!present(object, member, input))
+      return no(Code::invalid_value, std::string(member) + " is missing", member);
+    InputMeasure measure;
+    const auto problem = operation_ == Operation::chat ? measure.add_chat(object, body_.has_)
+                                                       : measure.add_inputs(input);
+    if (problem) return no(Code::invalid_value, problem->what, problem->member);
+    if (operation_ == Operation::completion) body_.choices_ *= std::max<int64_t>(1, measure.inputs());
+    if (body_.choices_ > limits::choices_max)
+      return wrong("n", "such that no more than " + std::to_string(limits::choices_max) +
+                            " completions are asked for");
+    body_.input_tokens_estimate_ = measure.estimate();
+    body_.input_tokens_bound_ = measure.bound();
+    return {};
+  }
+
+  Checked read_texts(dom::object object) {
+    dom::element value;
+    std::string_view text;
+    if (present(object, "service_tier", value)) {
+      if (value.get(text) != simdjson::SUCCESS) return wrong("service_tier", "a string");
+      body_.service_tier_ = text.substr(0, limits::session_bytes_max);
+    }
+    for (std::string_view member : {"prompt_cache_key", "user"}) {
+      if (!body_.session_.empty() || !present(object, member, value)) continue;
+      if (value.get(text) != simdjson::SUCCESS) return wrong(member, "a string");
+      body_.set_session(text);
+    }
+    return {};
+  }
+
+  static bool present(dom::object object, std::string_view member, dom::element& out) {
+    return object[member].get(out) == simdjson::SUCCESS && !out.is_null();
+  }
+
+  // The document is known to be valid here, so that no step can fail.
+  void locate() {
+    const std::string& text = body_.text_;
+    body_.first_member_at_ = text.find('{') + 1;
+    ondemand::document document;
+    ondemand::object object;
+    MG_ASSERT(span_parser()
+                  .iterate(text.data(), text.size(), text.capacity())
+                  .get(document) == simdjson::SUCCESS);
+    MG_ASSERT(document.get_object().get(object) == simdjson::SUCCESS);
+    for (auto field : object) {
+      const std::string_view key = field.unescaped_key().value_unsafe();
+      ondemand::value value = field.value().value_unsafe();
+      if (key == "model") body_.model_at_ = span(value.raw_json_token());
+      if (key == "stream_options") locate_options(value);
+    }
+  }
+
+  void locate_options(ondemand::value value) {
+    if (value.type().value_unsafe() == ondemand::json_type::null) {
+      body_.stream_options_ = RequestBody::StreamOptions::null;
+      body_.stream_options_at_ = span(value.raw_json_token());
+      return;
+    }
+    body_.stream_options_ = RequestBody::StreamOptions::object;
+    body_.stream_options_at_ = {offset(value.raw_json_token()) + 1, 0};
+    for (auto field : value.get_object().value_unsafe()) {
+      body_.stream_options_empty_ = false;
+      const std::string_view key = field.unescaped_key().value_unsafe();
+      if (key != "include_usage") continue;
+      body_.has_include_usage_ = true;
+      body_.include_usage_at_ = span(field.value().value_unsafe().raw_json_token());
+    }
+  }
+
+  size_t offset(std::string_view token) const {
+    return static_cast<size_t>(token.data() - body_.text_.data());
+  }
+  // A raw token reaches to the next one: without the blanks in between.
+  RequestBody::Span span(std::string_view token) const {
+    const size_t end = token.find_last_not_of(" \t\r\n");
+    return {offset(token), end == std::string_view::npos ? 0 : end + 1};
+  }
+
+  const Operation operation_;
+  RequestBody& body_;
+};
+
+tl::expected<RequestBody, Refusal> RequestBody::read(Operation operation, std::string text) {
+  RequestBody body;
+  body.text_ = std::move(text);
+  BodyReader reader(operation, body);
+  if (auto ok = reader.read(); !ok) return tl::unexpected(std::move(ok.error()));
+  return body;
+}
+
+std::vector<Splice> RequestBody::splices(std::string_view upstream_model, StreamUsage usage) const {
+  std::vector<Splice> out;
+  if (upstream_model != model_)
+    out.push_back({model_at_.at, model_at_.bytes, json_string(upstream_model)});
+  if (stream_ && !asks_usage_ && usage == StreamUsage::ask) {
+    constexpr std::string_view kAsk = "\"include_usage\":true";
+    switch (stream_options_) {
+      case StreamOptions::absent:
+        out.push_back({first_member_at_, 0,
+                       "\"stream_options\":{" + std::string(kAsk) + "},"});
+        break;
+      case StreamOptions::null:
+        out.push_back({stream_options_at_.at, stream_options_at_.bytes,
+                       "{" + std::string(kAsk) + "}"});
+        break;
+      case StreamOptions::object:
+        if (has_include_usage_) {
+          out.push_back({include_usage_at_.at, include_usage_at_.bytes, "true"});
+        } else {
+          out.push_back({stream_options_at_.at, 0,
+                         std::string(kAsk) + (stream_options_empty_ ? "" : ",")});
+        }
+        break;
+    }
+  }
+  std::sort(out.begin(), out.end(), [](const Splice& a, const Splice& b) { return a.at < b.at; });
+  return out;
+}
+
+std::vector<std::string_view> spliced(std::string_view text, const std::vector<Splice>& splices) {
+  std::vector<std::string_view> pieces;
+  size_t at = 0;
+  for (const Splice& splice : splices) {
+    MG_ASSERT(splice.at >= at);
+    if (splice.at > at) pieces.push_back(text.substr(at, splice.at - at));
+    if (!splice.with.empty()) pieces.push_back(splice.with);
+    at = splice.at + splice.bytes;
+  }
+  if (at < text.size()) pieces.push_back(text.substr(at));
+  return pieces;
+}
+
+}  // namespace mg::gateway

@@ -1,0 +1,114 @@
+#include "gateway/relay.h"
+
+#include "base/log.h"
+
+namespace mg::gateway {
+namespace {
+
+constexpr std::string_view kDone = "[DONE]";
+
+Failure garbage(std::string what) {
+  return {api::FailureKind::garbage, 0, {}, std::move(what)};
+}
+
+}  // namespace
+
+event::Task<Relayed> StreamRelay::run() {
+  for (;;) {
+    const Result<std::span<const std::string_view>> pieces =
+        co_await parts_.attempt.upstream().read(parts_.attempt.wait_ms());
+    if (!pieces && finished_ && !client_gone_) co_return upstream_ended();
+    if (!pieces) co_return broke_off(pieces.error());
+    if (pieces->empty()) co_return upstream_ended();
+    for (std::string_view piece : *pieces) take(piece);
+    if (failure_ && !has_begun_) co_return ended(Ending::failed, *failure_);
+    if (!out_.empty()) {
+      const bool may_send = co_await open_gate();
+      if (!may_send) co_return ended(Ending::unsettled);
+      const bool is_there = co_await send(out_);
+      out_.clear();
+      if (!is_there && is_drained_out()) co_return ended(Ending::client_left);
+    }
+    if (failure_) co_return ended(Ending::broken, *failure_);
+    if (done_) co_return ended(Ending::completed);
+    const bool is_covered = co_await keep_covered();
+    if (!is_covered) co_return ended(client_gone_ ? Ending::client_left : Ending::cut);
+  }
+}
+
+void StreamRelay::take(std::string_view bytes) {
+  http::SseEvent event;
+  for (;;) {
+    const http::SseStep step = events_.next(bytes, event);
+    if (step == http::SseStep::too_large) failure_ = garbage("an event passed its bound");
+    if (step != http::SseStep::event || failure_) return;
+    take_event(event);
+  }
+}
+
+void StreamRelay::take_event(const http::SseEvent& event) {
+  if (done_) return;  // nothing may follow the end
+  if (!event.has_data || event.data.empty()) {
+    if (saw_event_ && kept_.empty()) out_.append(event.raw);
+    return;
+  }
+  if (event.data == kDone) {
+    done_ = true;
+    kept_.push_back({std::string(event.raw), {}});
+    return;
+  }
+  const AnswerFacts facts = parts_.reader.read(event.data, parts_.metering.generated());
+  parts_.metering.take_report(facts);
+  if (facts.is_error) {
+    failure_ = {api::FailureKind::server_error, 0, {}, masked(AnswerReader::error_text(event.data))};
+    return;
+  }
+  if (!saw_event_ && !facts.is_json) {
+    failure_ = garbage("the first event is not JSON");
+    return;
+  }
+  saw_event_ = true;
+  finished_ = finished_ || facts.is_finished;
+  const bool is_usage_only = facts.has_usage && !facts.has_choices;
+  if (is_usage_only && usage_chunk_ == UsageChunk::hidden) return;
+  // What looked like the end was none, if something more is being said.
+  const bool goes_on = facts.has_choices && !facts.is_finished;
+  if (goes_on || !facts.is_json) {
+    for (const Kept& kept : kept_) out_.append(kept.raw);
+    kept_.clear();
+  }
+  if (facts.has_usage || !kept_.empty()) {
+    kept_.push_back({std::string(event.raw), facts.has_usage ? std::string(event.data) : ""});
+  } else {
+    out_.append(event.raw);
+  }
+}
+
+// The stream ended by itself: in good order if it had said that it was through.
+Relayed StreamRelay::upstream_ended() const {
+  if (finished_ || done_) return ended(Ending::completed);
+  if (client_gone_) return ended(Ending::client_left);
+  Failure cut{api::FailureKind::reset, 0, {}, "the upstream's stream ended before its answer did"};
+  if (!saw_event_) cut.kind = api::FailureKind::garbage;
+  return ended(has_begun_ ? Ending::broken : Ending::failed, std::move(cut));
+}
+
+StreamRelay::End StreamRelay::end(std::string_view cost) const {
+  End out{{}, false};
+  size_t last_usage = kept_.size();
+  for (size_t i = 0; i < kept_.size(); ++i)
+    if (!kept_[i].data.empty()) last_usage = i;
+  for (size_t i = 0; i < kept_.size(); ++i) {
+    std::optional<std::string> priced;
+    if (i == last_usage && usage_chunk_ == UsageChunk::shown) priced = with_cost(kept_[i].data, cost);
+    if (priced) {
+      http::append_sse_event(out.events, {}, *priced);
+      out.has_usage = true;
+    } else {
+      out.events.append(kept_[i].raw);
+    }
+  }
+  return out;
+}
+
+}  // namespace mg::gateway

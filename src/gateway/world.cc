@@ -1,0 +1,85 @@
+#include "gateway/world.h"
+
+#include <algorithm>
+
+namespace mg::gateway {
+namespace {
+
+constexpr std::string_view kEveryModel = "*";
+
+// "*" stands for the models of the vendor the channel leads to; one that leads to any vendor has
+// them all.
+bool serves_by_wildcard(const Channel& channel, const Model& model) {
+  const bool of_vendor =
+      channel.provider.catalogue.empty() || channel.provider.catalogue == model.provider;
+  return of_vendor && model.is_priced();
+}
+
+std::string upstream_name(const Channel& channel, const ModelMapping& mapping, const Model& model) {
+  if (!mapping.upstream_model.empty()) return mapping.upstream_model;
+  return channel.provider.model_prefix + model.id;
+}
+
+}  // namespace
+
+World::World(std::shared_ptr<const script::Bundle> bundle,
+             std::shared_ptr<const Catalogue> catalogue,
+             std::shared_ptr<const directory::Snapshot> directory,
+             std::vector<std::shared_ptr<const Channel>> channels, const BreakerRules& breaker)
+    : bundle_(std::move(bundle)),
+      catalogue_(std::move(catalogue)),
+      directory_(std::move(directory)),
+      breaker_(breaker) {
+  for (auto& channel : channels)
+    if (directory_->is_enabled(channel->id)) channels_.push_back(std::move(channel));
+  std::stable_sort(channels_.begin(), channels_.end(),
+                   [](const auto& a, const auto& b) { return a->priority < b->priority; });
+  for (const auto& channel : channels_) {
+    std::unordered_map<const Model*, bool> named;
+    for (const ModelMapping& mapping : channel->models) {
+      const Model* model = catalogue_->find(mapping.model);
+      if (!model || mapping.model == kEveryModel) continue;
+      named[model] = true;
+      routes_[model].push_back({channel, upstream_name(*channel, mapping, *model)});
+    }
+    for (const ModelMapping& mapping : channel->models) {
+      if (mapping.model != kEveryModel) continue;
+      for (const Model& model : catalogue_->models())
+        if (!named.contains(&model) && serves_by_wildcard(*channel, model))
+          routes_[&model].push_back({channel, upstream_name(*channel, {}, model)});
+    }
+  }
+}
+
+std::span<const Route> World::routes(const Model& model) const {
+  const auto found = routes_.find(&model);
+  if (found == routes_.end()) return {};
+  return found->second;
+}
+
+std::vector<const Model*> World::callable_models() const {
+  std::vector<const Model*> callable;
+  for (const Model& model : catalogue_->models())
+    if (model.is_priced() && !routes(model).empty()) callable.push_back(&model);
+  return callable;
+}
+
+std::vector<std::string> World::complaints() const {
+  std::vector<std::string> out;
+  for (const auto& channel : channels_) {
+    for (const ModelMapping& mapping : channel->models) {
+      if (mapping.model == kEveryModel) continue;
+      const Model* model = catalogue_->find(mapping.model);
+      if (!model) {
+        out.push_back("channel " + channel->id + ": model " + mapping.model +
+                      " is not in data/models.json, so it cannot be called");
+      } else if (!model->is_priced()) {
+        out.push_back("channel " + channel->id + ": model " + mapping.model +
+                      " has no price in USD, so it cannot be called");
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace mg::gateway
