@@ -23,6 +23,13 @@ ServerConnection::ServerConnection(ServerShared& shared, std::unique_ptr<event::
 ServerConnection::~ServerConnection() = default;
 
 event::Task<> ServerConnection::run() {
+  co_await serve_all();
+  // The last step may have been taken from inside one of our own callbacks; whoever destroys the
+  // connection when this task ends must not pull it away under that.
+  co_await event::next_turn(shared_.loop);
+}
+
+event::Task<> ServerConnection::serve_all() {
   stream_->read_start(*this);
   for (;;) {
     const bool has_request = co_await next_request();

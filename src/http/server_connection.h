@@ -72,7 +72,8 @@ class ServerConnection final : private event::ReadSink {
   ServerConnection(ServerShared& shared, std::unique_ptr<event::Stream> stream, Handler& handler);
   ~ServerConnection();
 
-  // Serves until the connection ends. The connection must outlive the task.
+  // Serves until the connection ends. The connection must outlive the task; it may go when the task
+  // has ended.
   event::Task<> run();
 
   // Between two requests.
@@ -123,6 +124,7 @@ class ServerConnection final : private event::ReadSink {
   void on_read_end(Error error) override;
   void on_deadline();
 
+  event::Task<> serve_all();
   event::Task<bool> next_request();
   event::Task<> linger();
   void consume(std::string_view bytes);

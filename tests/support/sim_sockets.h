@@ -44,6 +44,7 @@ class SimStream final : public event::Stream {
     other_->schedule();
     return {};
   }
+  using event::Stream::write;
   // Up to `window_bytes` count as taken by the kernel.
   size_t queued_bytes() const override {
     if (!other_) return 0;
