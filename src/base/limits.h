@@ -55,4 +55,43 @@ inline constexpr int64_t idempotency_keep_ms = 600'000;
 inline constexpr size_t idempotency_answer_bytes_max = 1 * MiB;
 inline constexpr int64_t output_default_max = 4096;  // tokens held for where nothing says
 
+// The store and the ledger.
+#if defined(__has_feature)
+#define MG_HAS_FEATURE(x) __has_feature(x)
+#else
+#define MG_HAS_FEATURE(x) 0
+#endif
+#if defined(__SANITIZE_THREAD__) || MG_HAS_FEATURE(thread_sanitizer)
+inline constexpr size_t map_bytes = 64 * GiB;  // the sanitizer's shadow has no room for more
+#else
+inline constexpr size_t map_bytes = 1024 * GiB;  // address space, not disk
+#endif
+inline constexpr size_t store_key_bytes_max = 511;  // LMDB's own
+inline constexpr size_t account_owner_bytes_max = 46;
+inline constexpr size_t meter_bytes_max = 31;
+inline constexpr size_t budget_name_bytes_max = 128;
+inline constexpr size_t budget_period_bytes_max = 32;
+inline constexpr size_t price_lines_max = 32;
+inline constexpr size_t price_multipliers_max = 3;
+inline constexpr size_t settlement_name_bytes_max = 256;  // model, channel, provider
+inline constexpr size_t transfer_id_bytes_max = 128;
+inline constexpr size_t actor_bytes_max = 128;
+inline constexpr size_t memo_bytes_max = 512;
+inline constexpr size_t record_table_bytes_max = 32;
+inline constexpr size_t record_key_bytes_max = 256;
+inline constexpr size_t record_value_bytes_max = 256 * KiB;
+inline constexpr size_t record_changes_max = 64;              // in one command
+inline constexpr size_t ledger_commands_max = 65'536;         // unanswered ones of one worker
+inline constexpr size_t commit_backlog_bytes_max = 64 * MiB;  // new holds wait outside beyond it
+inline constexpr size_t accounts_page_max = 1000;             // what one read returns
+inline constexpr uint64_t replay_records_goal = 8192;         // what a start has to read again
+inline constexpr int64_t digest_keep_ms = 86'400'000;
+inline constexpr size_t digests_max = 1'000'000;  // beyond it the oldest are forgotten early
+inline constexpr int64_t mark_commit_ms = 5000;  // the longest a mark waits for a commit to ride in
+inline constexpr int64_t budget_forget_ms = 86'400'000;  // after nothing asks for it any more
+inline constexpr uint64_t disk_low_bytes = 64 * MiB;
+inline constexpr uint64_t ballast_bytes = 32 * MiB;
+inline constexpr size_t audit_violations_max = 20;        // named per rule
+inline constexpr uint64_t records_per_read_max = 10'000;  // in one read transaction
+
 }  // namespace mg::limits
