@@ -12,6 +12,7 @@
 #include "event/loop.h"
 #include "event/task.h"
 #include "ledger/hold.h"
+#include "ledger/queries.h"
 #include "ledger/types.h"
 #include "ledger/wallet_view.h"
 
@@ -19,17 +20,9 @@ namespace mg::ledger {
 
 class Ledger;
 class Port;
+struct Call;
 struct Command;
-
-struct AccountQuery {
-  std::optional<Id> seller;         // of this seller's book only
-  std::optional<AccountKind> kind;  // of this kind only
-  uint32_t after = 0;               // go on behind this account: `next` of the last page
-};
-struct AccountPage {
-  std::vector<Account> accounts;  // at most accounts_page_max
-  uint32_t next = 0;              // 0: there are no more
-};
+enum class CommandKind : uint8_t;
 
 class Client final : private event::TurnEnd {
  public:
@@ -90,19 +83,27 @@ class Client final : private event::TurnEnd {
 
   void on_turn_end() override;
   void on_wake();
+  void on_mark_due();
+  bool is_full() const { return outstanding_ >= limits::ledger_commands_max; }
   void gather(Command& command);
-  bool is_full() const;
+  void send(Call& call);
+  void send_ask(HoldCell& cell, CommandKind kind);
+  void send_resolution(HoldCell& cell);
+  void flush();
 
   void complete(Command& command);
+  void complete(Call& call);
   void complete_ask(HoldCell& cell);
-  void complete_resolve(HoldCell& cell);
-  // The owner of the cell is gone: resolves the hold, or frees the cell once nothing is under way.
+  void complete_resolution(HoldCell& cell);
+  // The owner of the cell is gone: resolves the hold if nobody has, and frees the cell once nothing
+  // is under way for it.
   void drop(HoldCell& cell);
   void free_if_idle(HoldCell& cell);
-  void send_resolution(HoldCell& cell);
-  void wait_durable(DurableAwaiter& awaiter);
+  Hold take_up(HoldCell& cell);
+
+  bool wait_durable(DurableAwaiter& awaiter);
+  void unlink(DurableAwaiter& awaiter);
   void wake_durable();
-  void on_mark_due();
 
   Ledger& ledger_;
   event::Loop& loop_;
@@ -112,7 +113,8 @@ class Client final : private event::TurnEnd {
   std::string scratch_;
   size_t outstanding_ = 0;
   size_t cells_owned_ = 0;
-  event::LinkList durable_waiters_;  // by rising number
+  DurableAwaiter* first_waiter_ = nullptr;  // by rising number
+  DurableAwaiter* last_waiter_ = nullptr;
   event::Timer mark_timer_;
   Nudge nudge_;
 };

@@ -26,7 +26,17 @@ enum class StoreTable : uint8_t {
 inline constexpr size_t kStoreTables = 8;
 std::string_view name(StoreTable table);
 
-// What one commit writes. The bytes are values yet to be sealed, one after another.
+// The one row that says what the others add up to.
+struct Head {
+  Seq last = 0;         // the last record
+  Seq replay_from = 1;  // the first record that some row has not felt
+  uint32_t next_budget = 1;
+  uint64_t epoch = 0;   // of the last start
+  int64_t time_ms = 0;  // of the last record
+};
+
+// What one commit writes: records under numbers without a gap, and rows of the derived tables. The
+// bytes are not sealed yet; the store does that.
 class CommitBatch {
  public:
   struct Row {
@@ -38,36 +48,43 @@ class CommitBatch {
     size_t value_bytes;
   };
 
-  bool empty() const { return records_.empty() && rows_.empty(); }
-  size_t bytes() const { return bytes_.size(); }
+  bool empty() const { return ends_.empty() && rows_.empty(); }
+  const Head& head() const { return head_; }
+  // Rows that only move the checkpoint forward: at most dirty_accounts_per_commit in a commit.
+  size_t checkpoint_rows() const { return checkpoint_rows_; }
+  size_t bytes() const { return records_.size() + row_bytes_.size(); }
+  size_t record_count() const { return ends_.size(); }
   Seq first() const { return first_; }
-  Seq last() const { return first_ + records_.size() - 1; }
-  Seq replay_from() const { return replay_from_; }
-  size_t record_count() const { return records_.size(); }
+  Seq last() const { return first_ + ends_.size() - 1; }
   std::string_view record(size_t i) const;
   const std::vector<Row>& rows() const { return rows_; }
-  std::string_view key(const Row& row) const { return at(row.key_at, row.key_bytes); }
-  std::string_view value(const Row& row) const { return at(row.value_at, row.value_bytes); }
+  std::string_view key(const Row& row) const;
+  std::string_view value(const Row& row) const;
 
-  // Building: a record begins here and ends where the next one begins.
+  // Building. The record's bytes are appended to what begin_record returns, then end_record.
   std::string& begin_record(Seq seq);
+  void end_record() { ends_.push_back(records_.size()); }
+  // The value's bytes are appended to what begin_row returns, then end_row.
+  std::string& begin_row(StoreTable table, std::string_view key);
+  void end_row();
   void put_row(StoreTable table, std::string_view key, std::string_view value);
   void erase_row(StoreTable table, std::string_view key);
-  void set_replay_from(Seq seq) { replay_from_ = seq; }
-  size_t row_count(StoreTable) const;
-  // Appends everything of a later batch.
-  void take(CommitBatch& later);
+
+  void count_checkpoint_row() { ++checkpoint_rows_; }
+  void set_head(const Head& head) { head_ = head; }
+
+  // Appends everything of the batch that follows this one, and leaves that one empty.
+  void take(CommitBatch& next);
   void clear();
 
  private:
-  std::string_view at(size_t offset, size_t size) const {
-    return std::string_view(bytes_).substr(offset, size);
-  }
-  std::string bytes_;
-  std::vector<std::pair<size_t, size_t>> records_;  // where each begins, and its size
+  std::string records_;
+  std::vector<size_t> ends_;
+  std::string row_bytes_;
   std::vector<Row> rows_;
   Seq first_ = 0;
-  Seq replay_from_ = 0;
+  size_t checkpoint_rows_ = 0;
+  Head head_;
 };
 
 class CommitDone {

@@ -31,9 +31,11 @@ struct HoldCell;
 
 // co_await client.durable(seq): until every record up to that number is on disk.
 // Errors: unavailable, when a commit failed and no more will come.
-class [[nodiscard]] DurableAwaiter : public event::Link {
+class [[nodiscard]] DurableAwaiter {
  public:
   DurableAwaiter(Client& client, Seq seq) : client_(client), seq_(seq) {}
+  DurableAwaiter(const DurableAwaiter&) = delete;
+  ~DurableAwaiter();
   bool await_ready() const;
   bool await_suspend(std::coroutine_handle<> waiter);
   Result<> await_resume() const;
@@ -43,6 +45,9 @@ class [[nodiscard]] DurableAwaiter : public event::Link {
   Client& client_;
   const Seq seq_;
   std::coroutine_handle<> waiter_;
+  DurableAwaiter* next_ = nullptr;
+  DurableAwaiter* previous_ = nullptr;
+  bool waiting_ = false;
 };
 
 using HoldOutcome = std::variant<Hold, HoldRefusal>;
@@ -59,7 +64,7 @@ class [[nodiscard]] HoldAwaiter {
   explicit HoldAwaiter(Error error) : error_(std::move(error)) {}
   HoldAwaiter(const HoldAwaiter&) = delete;
   ~HoldAwaiter();
-  bool await_ready() const { return cell_ == nullptr; }
+  bool await_ready() const;
   void await_suspend(std::coroutine_handle<> waiter);
   Result<HoldOutcome> await_resume();
 
@@ -76,7 +81,7 @@ class [[nodiscard]] ExtendAwaiter {
   explicit ExtendAwaiter(Error error) : error_(std::move(error)) {}
   ExtendAwaiter(const ExtendAwaiter&) = delete;
   ~ExtendAwaiter();
-  bool await_ready() const { return cell_ == nullptr; }
+  bool await_ready() const;
   void await_suspend(std::coroutine_handle<> waiter);
   Result<ExtendOutcome> await_resume();
 
@@ -89,16 +94,16 @@ class [[nodiscard]] ExtendAwaiter {
 class [[nodiscard]] ResolveAwaiter {
  public:
   explicit ResolveAwaiter(HoldCell* cell) : cell_(cell) {}
-  ResolveAwaiter(HoldCell* cell, Error error) : cell_(cell), error_(std::move(error)) {}
+  explicit ResolveAwaiter(Error error) : error_(std::move(error)) {}
   ResolveAwaiter(const ResolveAwaiter&) = delete;
   ~ResolveAwaiter();
-  bool await_ready() const { return error_.has_value(); }
+  bool await_ready() const;
   void await_suspend(std::coroutine_handle<> waiter);
   // Of a hold that was voided, a receipt of 0.
   Result<Receipt> await_resume();
 
  private:
-  HoldCell* cell_;
+  HoldCell* cell_ = nullptr;
   std::optional<Error> error_;
 };
 
@@ -126,6 +131,8 @@ class [[nodiscard]] Hold {
   // The same, and in the journal as well, in case the process dies. It rides in commits that
   // happen anyway, and waits at most mark_commit_ms for one. Every 5 s or 10 % of the hold is meet.
   void mark(const Mark& mark);
+  // Of the last of both.
+  const std::optional<Mark>& last_mark() const;
 
   // Charges each wallet its lines. What exceeds the hold extends it first, as far as funds and
   // budgets go; the rest is the receipt's shortfall. Answered once it is ordered; wait for

@@ -11,7 +11,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <thread>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -35,6 +34,8 @@ struct LedgerOptions {
   size_t map_bytes = limits::map_bytes;
   uint64_t disk_low_bytes = limits::disk_low_bytes;
   uint64_t ballast_bytes = limits::ballast_bytes;
+  uint64_t replay_records_goal = limits::replay_records_goal;
+  size_t backlog_bytes_max = limits::commit_backlog_bytes_max;
   // Seams; what is left empty is the real thing.
   FreeSpace* free_space = nullptr;  // lives as long as the ledger
   std::function<std::unique_ptr<CommitQueue>(std::unique_ptr<CommitQueue>)> wrap_commits;
@@ -101,9 +102,8 @@ class LedgerThreads {
   LedgerThreads(const LedgerThreads&) = delete;
 
  private:
-  Engine& engine_;
-  std::thread book_;
-  std::thread committer_;
+  struct Threads;
+  std::unique_ptr<Threads> threads_;
 };
 
 // One step of each per turn of the loop, for as long as there is something to do. The destructor

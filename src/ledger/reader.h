@@ -13,7 +13,8 @@
 
 namespace mg::store {
 class Env;
-}
+class ReadTxn;
+}  // namespace mg::store
 
 namespace mg::ledger {
 
@@ -22,7 +23,7 @@ class JournalReader {
   // The entry and its views are valid during the call; false ends the reading.
   using Visit = std::function<bool(const Entry&)>;
 
-  // Of an environment opened with store_options() (store_layout.h).
+  // Of an environment opened with the tables of the ledger (rows.h, store_tables()).
   explicit JournalReader(store::Env& env) : env_(env) {}
 
   // The last durable number, 0 of an empty journal.
@@ -39,23 +40,27 @@ class JournalReader {
   // Returns false where there is no such hold.
   Result<bool> each_of_request(const Id& request, const Visit& visit, int64_t slack_ms = 60'000);
 
-  // What moved the account, newest first, below `before` (0: all of it), at most `items_max`.
-  // `change` is what the record did to the balance. Returns where to go on, 0 at the beginning.
-  // Errors: not_found for an account that was never used.
-  struct HistoryItem {
-    const Entry& entry;
-    Money change;
-  };
-  Result<Seq> history(const AccountName& account, Seq before, size_t items_max,
-                      const std::function<void(const HistoryItem&)>& visit);
+  // What moved the account, newest first: from the newest, or from where the last call said to go
+  // on. `change` is what the record did to the balance. Returns where to go on, 0 when all was
+  // seen. Errors: not_found, for an account that was never used; invalid, for another `from`.
+  using HistoryVisit = std::function<void(const Entry& entry, Money change)>;
+  Result<Seq> history(const AccountName& account, Seq from, size_t items_max,
+                      const HistoryVisit& visit);
 
   // Names and numbers of accounts. Errors: not_found.
   Result<AccountName> account_name(AccountNumber account);
   Result<AccountNumber> account_number(const AccountName& name);
 
  private:
-  Result<Seq> newest_of(AccountNumber account);
+  Result<Seq> newest_of(const store::ReadTxn& txn, AccountNumber account);
   store::Env& env_;
 };
+
+// The durable records of others, by rising key, until visit returns false; the views are valid
+// during the visit. One read transaction: visit must not wait. Errors: invalid (damaged), io.
+using RecordVisit = std::function<bool(std::string_view key, std::string_view value)>;
+Result<> each_record(store::Env& env, std::string_view table, const RecordVisit& visit);
+Result<std::optional<std::string>> record(store::Env& env, std::string_view table,
+                                          std::string_view key);
 
 }  // namespace mg::ledger

@@ -133,7 +133,7 @@ struct HoldRefusal {
     digest_used,   // the idempotency digest belongs to `request`, which is open or was charged
     request_open,  // this request id has an open hold already
   };
-  Reason reason;
+  Reason reason = Reason::wallet_short;
   AccountName wallet;
   size_t wallet_index = 0;  // its place in the request: 0 pays, the others are agents
   BudgetName budget;
@@ -251,7 +251,7 @@ struct TransferRefusal {
     not_reversible,  // `reverses` is no durable transfer the other way round, of at least this much
     reversed,        // `reverses` was taken back before, by `seq`
   };
-  Reason reason;
+  Reason reason = Reason::wallet_short;
   Money short_by;
   Seq seq = 0;
 };

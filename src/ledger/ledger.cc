@@ -1,0 +1,120 @@
+#include "ledger/ledger.h"
+
+#include <thread>
+
+#include "base/assert.h"
+#include "ledger/engine.h"
+#include "ledger/rows.h"
+#include "store/codec.h"
+#include "store/txn.h"
+
+namespace mg::ledger {
+
+Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options, Clock& clock) {
+  store::EnvOptions store_options;
+  store_options.directory = options.directory;
+  store_options.access = store::Access::read_write;
+  store_options.tables = store_tables();
+  store_options.map_bytes = options.map_bytes;
+  MG_TRY(auto env, store::Env::open(store_options));
+  auto engine = std::make_unique<Engine>(std::move(options), clock, std::move(env));
+  MG_CHECK(engine->start());
+  return std::unique_ptr<Ledger>(new Ledger(std::move(engine)));
+}
+
+Ledger::Ledger(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}
+Ledger::~Ledger() = default;
+
+LedgerStatus Ledger::status() const { return engine_->status(); }
+JournalReader Ledger::journal() { return JournalReader(engine_->env()); }
+Result<> Ledger::backup(const std::string& directory) { return engine_->env().copy_to(directory); }
+Result<size_t> Ledger::clear_dead_readers() { return engine_->env().clear_dead_readers(); }
+
+std::shared_ptr<const WalletView> Ledger::wallet_view(const AccountName& wallet) {
+  return engine_->views().of(wallet);
+}
+
+Result<> Ledger::each_record(std::string_view table, const RecordVisit& visit) {
+  return ledger::each_record(engine_->env(), table, visit);
+}
+
+Result<std::optional<std::string>> Ledger::record(std::string_view table, std::string_view key) {
+  return ledger::record(engine_->env(), table, key);
+}
+
+// ---- the drivers
+
+struct LedgerThreads::Threads {
+  explicit Threads(Engine& e) : engine(e) {}
+
+  void run_book() {
+    for (;;) {
+      const bool last_look = book_stops.load();
+      if (engine.book_step()) continue;
+      if (last_look) return;
+      book_bell.wait();
+    }
+  }
+  void run_committer() {
+    for (;;) {
+      const bool last_look = committer_stops.load();
+      if (engine.committer_step()) continue;
+      if (last_look) return;
+      committer_bell.wait();
+    }
+  }
+
+  Engine& engine;
+  Doorbell book_bell;
+  Doorbell committer_bell;
+  std::atomic<bool> book_stops{false};
+  std::atomic<bool> committer_stops{false};
+  std::thread book;
+  std::thread committer;
+};
+
+LedgerThreads::LedgerThreads(Ledger& ledger)
+    : threads_(std::make_unique<Threads>(ledger.engine())) {
+  Threads* threads = threads_.get();
+  threads->engine.set_rings([threads] { threads->book_bell.ring(); },
+                            [threads] { threads->committer_bell.ring(); });
+  threads->book = std::thread([threads] { threads->run_book(); });
+  threads->committer = std::thread([threads] { threads->run_committer(); });
+}
+
+LedgerThreads::~LedgerThreads() {
+  threads_->book_stops.store(true);
+  threads_->book_bell.ring();
+  threads_->book.join();
+  threads_->committer_stops.store(true);
+  threads_->committer_bell.ring();
+  threads_->committer.join();
+  threads_->engine.set_rings([] {}, [] {});
+}
+
+struct InlineLedger::Step final : event::Deferred {
+  Step(Engine& e, event::Loop& l) : engine(e), loop(l) {}
+  void run() override {
+    const bool judged = engine.book_step();
+    const bool committed = engine.committer_step();
+    if (judged || committed) ring();
+  }
+  void ring() {
+    if (!is_linked()) loop.defer(*this);
+  }
+  Engine& engine;
+  event::Loop& loop;
+};
+
+InlineLedger::InlineLedger(Ledger& ledger, event::Loop& loop)
+    : step_(std::make_unique<Step>(ledger.engine(), loop)) {
+  Step* step = step_.get();
+  step->engine.set_rings([step] { step->ring(); }, [step] { step->ring(); });
+  step->ring();
+}
+
+InlineLedger::~InlineLedger() {
+  step_->engine.set_rings([] {}, [] {});
+}
+
+}  // namespace mg::ledger
