@@ -29,4 +29,15 @@ class SystemClock final : public Clock {
 // Nanoseconds of processor time the calling thread has used.
 int64_t thread_cpu_ns();
 
+// The same of one particular thread, readable from any other for as long as that thread lives.
+class ThreadCpuClock {
+ public:
+  static ThreadCpuClock of_calling_thread();
+  int64_t ns() const;
+
+ private:
+  explicit ThreadCpuClock(int id) : id_(id) {}
+  int id_;
+};
+
 }  // namespace mg

@@ -55,4 +55,36 @@ inline constexpr int64_t idempotency_keep_ms = 600'000;
 inline constexpr size_t idempotency_answer_bytes_max = 1 * MiB;
 inline constexpr int64_t output_default_max = 4096;  // tokens held for where nothing says
 
+// Scripts: what one may be ...
+inline constexpr size_t script_source_bytes_max = 64 * KiB;
+inline constexpr size_t script_files_max = 512;
+inline constexpr size_t data_file_bytes_max = 16 * MiB;
+inline constexpr size_t data_files_max = 64;
+inline constexpr size_t script_value_nodes_max = 100'000;  // of one configuration or table
+inline constexpr size_t script_value_depth_max = 64;
+// ... and what it may do.
+inline constexpr size_t script_pattern_bytes_max = 256;
+inline constexpr int script_nesting_max = 16;  // of library functions that call back
+inline constexpr int script_pcall_nesting_max = 32;
+inline constexpr int script_strikes_max = 3;  // then its state is thrown away
+inline constexpr size_t script_error_bytes_max = 512;
+inline constexpr int64_t watchdog_look_ns = 1'000'000;
+
+// Decisions of policies.
+inline constexpr int64_t multiplier_ppm_max = 1'000'000'000;  // a thousandfold
+inline constexpr size_t refusal_message_bytes_max = 512;
+inline constexpr int64_t refusal_retry_after_s_max = 86'400;
+inline constexpr int64_t policy_timeout_ms_max = 3'600'000;
+inline constexpr int64_t recover_delay_ms_max = 30'000;
+inline constexpr size_t budget_name_bytes_max = 128;
+inline constexpr size_t tags_max = 16;
+inline constexpr size_t tag_bytes_max = 64;
+inline constexpr size_t script_log_bytes_max = 512;
+inline constexpr size_t script_logs_per_s_max = 20;  // of one worker
+
+// Shared limits.
+inline constexpr size_t bucket_key_bytes_max = 256;
+inline constexpr size_t bucket_keys_max = 262'144;
+inline constexpr size_t takes_per_request_max = 16;
+
 }  // namespace mg::limits
