@@ -81,6 +81,7 @@ inline constexpr int64_t output_default_max = 4096;  // tokens held for where no
 #if defined(__SANITIZE_THREAD__) || MG_HAS_FEATURE(thread_sanitizer)
 inline constexpr size_t map_bytes = 64 * GiB;  // the sanitizer's shadow has no room for more
 #else
+inline constexpr size_t map_bytes = 1024 * GiB;  // address space, not disk
 #endif
 inline constexpr size_t store_key_bytes_max = 511;  // LMDB's own
 inline constexpr size_t account_owner_bytes_max = 46;

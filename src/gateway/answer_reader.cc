@@ -104,7 +104,8 @@ struct AnswerReader::Parsers {
 AnswerReader::AnswerReader() : parsers_(std::make_unique<Parsers>()) {}
 AnswerReader::~AnswerReader() = default;
 
-AnswerFacts AnswerReader::read(std::string_view json, TokenCounter& generated) {
+AnswerFacts AnswerReader::read(std::string_view json, const api::Provider& provider,
+                               TokenCounter& generated) {
   AnswerFacts facts;
   if (parsers_->dom.capacity() > kKeepBytes) *parsers_ = Parsers();
   parsers_->padded.reserve(json.size() + simdjson::SIMDJSON_PADDING);
@@ -118,7 +119,7 @@ AnswerFacts AnswerReader::read(std::string_view json, TokenCounter& generated) {
   facts.is_json = true;
   facts.is_error = carries_error(answer);
   read_choices(answer, facts, generated);
-  if (const auto usage = find_usage(document)) {
+  if (const auto usage = find_usage(document, provider)) {
     facts.has_usage = true;
     facts.usage = read_usage(*usage);
   }

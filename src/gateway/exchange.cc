@@ -99,7 +99,8 @@ event::Task<Relayed> Exchange::try_candidate(const Candidate& candidate) {
 event::Task<bool> Exchange::recover(const Failure& failure) {
   api::AttemptFacts attempt;
   attempt.number = attempts_;
-  attempt.tries_on_channel = 1 + retries_;
+  attempt.tries_on_channel = tries_here_;
+  attempt.retries = retries_;
   attempt.candidates_left = static_cast<int>(candidates_.size() - at_ - 1);
   attempt.channel = candidates_[at_].channel->id;
   attempt.provider = candidates_[at_].channel->provider.name;
@@ -116,9 +117,11 @@ event::Task<bool> Exchange::recover(const Failure& failure) {
   if (decision.action == api::Recovery::retry && may_retry) {
     noted.recovery = "retry";
     ++retries_;
+    ++tries_here_;
   } else {
     noted.recovery = "next";
     ++at_;
+    tries_here_ = 1;
   }
   if (decision.delay_ms > 0) co_await event::sleep_ms(services_.loop, decision.delay_ms);
   co_return !client_.is_gone();
@@ -134,6 +137,7 @@ std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
                    *price_,
                    *metering_,
                    services_.reader,
+                   candidates_[at_].channel->provider,
                    [this] {
                      record_.first_byte_ms = elapsed_ms();
                      http::Headers headers = answer_headers();
@@ -257,6 +261,8 @@ void Exchange::finish() {
   facts.cost = record_.cost;
   facts.latency_ms = record_.latency_ms;
   facts.first_token_ms = record_.first_byte_ms;
+  facts.tokens = record_.usage.usage.input() + record_.usage.usage.output();
+  facts.token_takes = admitted_.token_takes;
   facts.attempts = attempts_;
   facts.client_left = client_.is_gone();
   if (policies().has(api::Phase::observe)) {

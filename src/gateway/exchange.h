@@ -14,6 +14,7 @@
 #include "api/facts.h"
 #include "gateway/attempt.h"
 #include "gateway/caller.h"
+#include "gateway/constraints.h"
 #include "gateway/holding.h"
 #include "gateway/relay.h"
 #include "gateway/services.h"
@@ -95,6 +96,7 @@ class Exchange final : private http::GoneSink {
   IpAddress ip_;
   std::string path_;
   RequestBody body_;
+  std::optional<Constraints> constraints_;
   std::optional<ledger::Digest> idempotency_;
   std::shared_ptr<const StoredAnswer> stored_;
   api::RequestFacts facts_;
@@ -108,6 +110,7 @@ class Exchange final : private http::GoneSink {
   size_t at_ = 0;       // the candidate being tried
   int attempts_ = 0;
   int retries_ = 0;
+  int tries_here_ = 1;  // of the present candidate
   std::unique_ptr<Attempt> attempt_;
   std::unique_ptr<Relay> relay_;
   std::optional<ClientFault> fault_;

@@ -67,6 +67,11 @@ event::Task<Exchange::No> Exchange::read_request() {
     co_return refusal(Code::unsupported_media_type, "the body must not be compressed");
   const std::string idempotency_key(head.headers.find("idempotency-key").value_or(""));
   const std::string session(head.headers.find("x-session-id").value_or(""));
+  if (const auto asked = head.headers.find("x-moongate-constraints")) {
+    Result<Constraints> constraints = Constraints::parse(*asked);
+    if (!constraints) co_return refusal(Code::invalid_value, constraints.error().what);
+    constraints_ = std::move(*constraints);
+  }
   Result<std::string> text = co_await client_.read_body();
   if (!text) {
     if (text.error().code == Errc::too_large)
@@ -158,6 +163,7 @@ void Exchange::fill_facts() {
   facts_.tenant.kind = directory::name(tenant.tenant.kind);
   facts_.tenant.name = tenant.tenant.name;
   facts_.tenant.path = tenant.path;
+  if (constraints_) facts_.constraints = constraints_->facts();
   if (tenant.wallet) facts_.tenant.available = tenant.wallet->available();
 }
 

@@ -37,7 +37,7 @@ Relayed PlainRelay::judge_whole() {
     if (const auto usage = usage_in_tail(kept_)) parts_.metering.take_report(*usage);
     return ended(Ending::completed);
   }
-  const AnswerFacts facts = parts_.reader.read(kept_, parts_.metering.generated());
+  const AnswerFacts facts = parts_.reader.read(kept_, parts_.provider, parts_.metering.generated());
   if (!facts.is_json)
     return ended(Ending::failed,
                  {api::FailureKind::garbage, 200, {}, "the upstream's answer is not a JSON object"});

@@ -45,6 +45,7 @@ struct RelayParts {
   const Price& price;
   Metering& metering;
   AnswerReader& reader;
+  const api::Provider& provider;
   // Sends the answer's status and header fields; nothing goes out before it.
   std::function<void()> begin;
   // The client left: what to do with the rest of the answer.

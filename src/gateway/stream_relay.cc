@@ -57,7 +57,7 @@ void StreamRelay::take_event(const http::SseEvent& event) {
     kept_.push_back({std::string(event.raw), {}});
     return;
   }
-  const AnswerFacts facts = parts_.reader.read(event.data, parts_.metering.generated());
+  const AnswerFacts facts = parts_.reader.read(event.data, parts_.provider, parts_.metering.generated());
   parts_.metering.take_report(facts);
   if (facts.is_error) {
     failure_ = {api::FailureKind::server_error, 0, {}, masked(AnswerReader::error_text(event.data))};

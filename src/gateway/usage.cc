@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace mg::gateway {
 namespace {
@@ -105,7 +106,8 @@ std::optional<Usage> read_usage(const dom::element& element) {
   return usage;
 }
 
-std::optional<dom::element> find_usage(const dom::element& document) {
+std::optional<dom::element> find_usage(const dom::element& document,
+                                       const api::Provider& provider) {
   dom::object object;
   if (document.get(object) != simdjson::SUCCESS) return std::nullopt;
   dom::element found;
@@ -113,8 +115,19 @@ std::optional<dom::element> find_usage(const dom::element& document) {
     return at.get(found) == simdjson::SUCCESS && !found.is_null();
   };
   if (is_there(object["usage"])) return found;
-  if (is_there(object["x_groq"]["usage"])) return found;
-  if (is_there(object["choices"].at(0)["usage"])) return found;
+  switch (provider.usage_place) {
+    case api::UsagePlace::top:
+      break;
+    case api::UsagePlace::choice:
+      if (is_there(object["choices"].at(0)["usage"])) return found;
+      break;
+    case api::UsagePlace::vendor_field: {
+      simdjson::simdjson_result<dom::element> at{dom::element(document)};
+      for (std::string_view member : split(provider.usage_field, '.')) at = at[member];
+      if (is_there(at)) return found;
+      break;
+    }
+  }
   return std::nullopt;
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "api/provider.h"
 #include "gateway/meter.h"
 
 namespace simdjson::dom {
@@ -34,8 +35,9 @@ class Usage {
 // whole number, negative, or beyond limits::usage_tokens_max.
 std::optional<Usage> read_usage(const simdjson::dom::element& object);
 
-// Finds the usage object of an answer or a chunk: "usage", or where vendors put it instead
-// (x_groq.usage, choices[0].usage). Nothing where there is none; a null does not count as one.
-std::optional<simdjson::dom::element> find_usage(const simdjson::dom::element& document);
+// Finds the usage object of an answer or a chunk: "usage", or where this vendor puts it instead.
+// Nothing where there is none; a null does not count as one.
+std::optional<simdjson::dom::element> find_usage(const simdjson::dom::element& document,
+                                                 const api::Provider& provider);
 
 }  // namespace mg::gateway
