@@ -107,7 +107,7 @@ class Exchange final : private http::GoneSink {
   std::optional<ledger::Hold> hold_;
   std::optional<Metering> metering_;
 
-  size_t at_ = 0;       // the candidate being tried
+  size_t at_ = 0;  // the candidate being tried
   int attempts_ = 0;
   int retries_ = 0;
   int tries_here_ = 1;  // of the present candidate

@@ -32,8 +32,9 @@ std::optional<int64_t> output_limit(const Model& model, const RequestBody& body)
 
 UsageBounds usage_bounds(const Model& model, const RequestBody& body) {
   // Where nothing says how long an answer may be, a window's worth per choice is believed.
-  const int64_t known = output_limit(model, body).value_or(
-      model.context_window > 0 ? model.context_window : limits::output_tokens_max);
+  const int64_t known =
+      output_limit(model, body)
+          .value_or(model.context_window > 0 ? model.context_window : limits::output_tokens_max);
   return {body.input_tokens_bound() + kSlackTokens, known * body.choices() + kSlackTokens};
 }
 
@@ -76,8 +77,7 @@ ledger::HoldRequest hold_request(const HoldTerms& terms, Money amount) {
       {ledger::AccountName::wallet_of(terms.tenant.seller, terms.tenant.payer), amount});
   // A company of an agent: the agent pays the platform at wholesale in the same breath.
   if (!terms.tenant.seller.is_nil())
-    request.wallets.push_back(
-        {ledger::AccountName::wallet_of(Id(), terms.tenant.seller), amount});
+    request.wallets.push_back({ledger::AccountName::wallet_of(Id(), terms.tenant.seller), amount});
   for (const api::BudgetRequirement& budget : terms.budgets) {
     const int64_t days_kept = kDaysKept[static_cast<size_t>(budget.period)];
     request.budgets.push_back({{budget.name, budget_period(budget.period, terms.wall_ms)},
@@ -97,14 +97,13 @@ Refusal refusal_for(const ledger::HoldRefusal& no) {
                      "the balance does not cover what this request may cost: " +
                          to_short_text(no.short_by) + " USD more are needed");
     case ledger::HoldRefusal::Reason::budget_short:
-      return refusal(Code::budget_exceeded, "the budget " + no.budget.name + " for " +
-                                                no.budget.period + " is used up: " +
-                                                to_short_text(no.short_by) +
-                                                " USD more are needed");
+      return refusal(Code::budget_exceeded,
+                     "the budget " + no.budget.name + " for " + no.budget.period +
+                         " is used up: " + to_short_text(no.short_by) + " USD more are needed");
     case ledger::HoldRefusal::Reason::digest_used:
-      return refusal(Code::idempotency_replayed,
-                     "this Idempotency-Key was used by request " +
-                         no.request.text(kRequestPrefix) + ", which is not charged again");
+      return refusal(Code::idempotency_replayed, "this Idempotency-Key was used by request " +
+                                                     no.request.text(kRequestPrefix) +
+                                                     ", which is not charged again");
     case ledger::HoldRefusal::Reason::request_open:
       break;
   }

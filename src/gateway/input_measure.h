@@ -11,7 +11,7 @@
 namespace simdjson::dom {
 class element;
 class object;
-}
+}  // namespace simdjson::dom
 
 namespace mg::gateway {
 

@@ -73,9 +73,9 @@ class RequestBody {
   std::string model_;
   std::string session_;
   std::string service_tier_;
-  Span model_at_;            // the value of "model", quotes included
-  Span stream_options_at_;   // the value, where it is null; of an object: behind its brace
-  Span include_usage_at_;    // the value of include_usage, where it is there
+  Span model_at_;               // the value of "model", quotes included
+  Span stream_options_at_;      // the value, where it is null; of an object: behind its brace
+  Span include_usage_at_;       // the value of include_usage, where it is there
   size_t first_member_at_ = 0;  // behind the opening brace
   StreamOptions stream_options_ = StreamOptions::absent;
   bool stream_options_empty_ = true;
