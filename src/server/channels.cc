@@ -14,8 +14,8 @@ Result<std::string> credential_of(const ChannelConfig& config, const api::Provid
     const auto& secrets = sources.directory.secrets();
     const auto found = secrets.find(name);
     if (found == secrets.end())
-      return fail(Errc::not_found, "there is no secret " + name + " (moongate secret set " + name +
-                                       ")");
+      return fail(Errc::not_found,
+                  "there is no secret " + name + " (moongate secret set " + name + ")");
     return sources.vault.unseal(found->second);
   }
   const bool is_needed = provider.auth != api::AuthStyle::none && !provider.env.empty();
@@ -28,8 +28,8 @@ Result<std::shared_ptr<const gateway::Channel>> build(const ChannelConfig& confi
                                                       const ChannelSources& sources) {
   auto provider = api::provider(sources.bundle, config.provider);
   if (!provider)
-    return fail(Errc::not_found, "there is no provider " + config.provider +
-                                     " (a file of scripts/providers)");
+    return fail(Errc::not_found,
+                "there is no provider " + config.provider + " (a file of scripts/providers)");
   const std::string& url = config.base_url.empty() ? provider->base_url : config.base_url;
   if (url.empty())
     return fail(Errc::invalid, "the provider " + config.provider + " needs a base_url");
@@ -49,8 +49,7 @@ Result<std::shared_ptr<const gateway::Channel>> build(const ChannelConfig& confi
   channel->id = config.id;
   channel->provider = std::move(*provider);
   channel->destination = http::Destination::make(
-      std::move(base.origin), config.policy,
-      url.starts_with("https") ? sources.trust : nullptr);
+      std::move(base.origin), config.policy, url.starts_with("https") ? sources.trust : nullptr);
   channel->path_prefix = base.path_prefix;
   channel->priority = config.priority;
   channel->weight = config.weight;
@@ -72,8 +71,7 @@ BuiltChannels build_channels(const ChannelSources& sources) {
     if (channel) {
       built.channels.push_back(std::move(*channel));
     } else {
-      built.complaints.push_back("channel " + config.id + " is left out: " +
-                                 channel.error().what);
+      built.complaints.push_back("channel " + config.id + " is left out: " + channel.error().what);
     }
   }
   return built;

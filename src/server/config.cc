@@ -35,8 +35,8 @@ void read_listener(Reading& reading, ConfigReader& in) {
     in.problem("address", "must be an address and a port, like 127.0.0.1:8080");
   }
   const auto read_pair = [&](ConfigReader& pair) {
-    listen.certificates.push_back({reading.path(pair.required_text("cert")),
-                                   reading.path(pair.required_text("key"))});
+    listen.certificates.push_back(
+        {reading.path(pair.required_text("cert")), reading.path(pair.required_text("key"))});
   };
   in.table("tls", [&](ConfigReader& tls) {
     read_pair(tls);
@@ -89,8 +89,7 @@ void read_channel(Reading& reading, ConfigReader& in) {
   channel.region = in.text("region");
   channel.concurrency_max = in.integer("concurrency_max", 0, 0, 1'000'000);
   in.table("cost", [&](ConfigReader& cost) {
-    channel.cost_ppm =
-        cost.integer("multiplier_ppm", kPpmOne, 0, limits::multiplier_ppm_max);
+    channel.cost_ppm = cost.integer("multiplier_ppm", kPpmOne, 0, limits::multiplier_ppm_max);
   });
   in.table("timeouts", [&](ConfigReader& timeouts) { read_timeouts(timeouts, channel.timeouts); });
   if (in.truth("allow_private", false))
@@ -106,16 +105,16 @@ void read_limits(Reading& reading, ConfigReader& in) {
   http::ServerLimits& server = reading.config.server_limits;
   http::ServerCapacity& capacity = reading.config.capacity;
   constexpr int64_t kBodyMost = 1024 * int64_t{limits::MiB};
-  server.body_bytes_max = static_cast<uint64_t>(
-      in.integer("body_bytes_max", limits::body_bytes_max, 1024, kBodyMost));
+  server.body_bytes_max =
+      static_cast<uint64_t>(in.integer("body_bytes_max", limits::body_bytes_max, 1024, kBodyMost));
   server.idle_timeout_ms = in.integer("idle_timeout_ms", server.idle_timeout_ms, 1, kMsMax);
   server.head_timeout_ms = in.integer("head_timeout_ms", server.head_timeout_ms, 1, kMsMax);
   server.body_timeout_ms = in.integer("body_timeout_ms", server.body_timeout_ms, 1, kMsMax);
   server.write_timeout_ms = in.integer("write_timeout_ms", server.write_timeout_ms, 1, kMsMax);
-  capacity.connections_max = static_cast<size_t>(
-      in.integer("connections_max", limits::connections_max, 1, 1'000'000));
-  capacity.handshakes_max = static_cast<size_t>(
-      in.integer("handshakes_max", limits::handshakes_max, 1, 100'000));
+  capacity.connections_max =
+      static_cast<size_t>(in.integer("connections_max", limits::connections_max, 1, 1'000'000));
+  capacity.handshakes_max =
+      static_cast<size_t>(in.integer("handshakes_max", limits::handshakes_max, 1, 100'000));
   reading.config.disk_low_bytes = static_cast<uint64_t>(
       in.integer("disk_low_bytes", limits::disk_low_bytes, 0, int64_t{1} << 50));
 }
@@ -135,9 +134,8 @@ void read_security(Reading& reading, ConfigReader& in) {
   }
   const std::string upstream_ca = in.text("upstream_ca");
   if (!upstream_ca.empty()) config.upstream_ca = reading.path(upstream_ca);
-  in.table("cors", [&](ConfigReader& cors) {
-    config.settings.cors_origins = cors.texts("origins");
-  });
+  in.table("cors",
+           [&](ConfigReader& cors) { config.settings.cors_origins = cors.texts("origins"); });
 }
 
 void read_root(Reading& reading, ConfigReader& in) {

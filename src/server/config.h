@@ -43,7 +43,7 @@ struct ChannelConfig {
 struct Config {
   std::string file;
   std::vector<ListenConfig> listen;
-  std::string state;    // absolute, like the two below
+  std::string state;  // absolute, like the two below
   std::string scripts;
   std::string data;
   int workers = 0;  // 0: one per core

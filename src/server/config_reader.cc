@@ -50,8 +50,8 @@ int64_t ConfigReader::integer(const char* key, int64_t otherwise, int64_t least,
   if (value.is_nil()) return otherwise;
   const auto number = value.integer();
   if (number && *number >= least && *number <= most) return *number;
-  problem(key, "must be a whole number from " + std::to_string(least) + " to " +
-                   std::to_string(most));
+  problem(key,
+          "must be a whole number from " + std::to_string(least) + " to " + std::to_string(most));
   return otherwise;
 }
 

@@ -63,11 +63,11 @@ class Worker::Thread {
                                             const Credentials& credentials) {
     std::vector<SocketAddress> bound;
     for (size_t i = 0; i < addresses.size(); ++i) {
-      endpoints_.push_back(std::make_unique<gateway::Endpoint>(
-          *services_, around_.process, around_.config.listen[i].serves));
+      endpoints_.push_back(std::make_unique<gateway::Endpoint>(*services_, around_.process,
+                                                               around_.config.listen[i].serves));
       MG_TRY(const SocketAddress address,
-             server_->listen(addresses[i], event::PortSharing::between_workers,
-                             *endpoints_.back(), credentials[i]));
+             server_->listen(addresses[i], event::PortSharing::between_workers, *endpoints_.back(),
+                             credentials[i]));
       bound.push_back(address);
     }
     return bound;
