@@ -52,7 +52,9 @@ Result<Json> run_offline(const server::Config& config, const std::string& comman
   SystemClock clock;
   SystemRng rng;
   event::UvLoop loop(clock);
-  MG_TRY(const auto ledger, ledger::Ledger::open({config.store()}, clock));
+  ledger::LedgerOptions options;
+  options.directory = config.store();
+  MG_TRY(const auto ledger, ledger::Ledger::open(std::move(options), clock));
   ledger::InlineLedger driver(*ledger, loop);
   ledger::Client client(*ledger, loop);
   MG_TRY(const auto editor, directory::Editor::open(*ledger, client));

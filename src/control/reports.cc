@@ -137,7 +137,7 @@ event::Task<Result<Json>> Operations::usage(Args args) {
     std::optional<Error> error;
   };
   ledger::Ledger& ledger = r_.ledger;
-  const Table table = co_await event::offloaded(r_.loop, [&ledger, since, by] {
+  const auto read_table = [&ledger, since, by] {
     Table read;
     ledger::JournalReader journal = ledger.journal();
     const Result<ledger::Seq> from = journal.first_at(since);
@@ -154,7 +154,8 @@ event::Task<Result<Json>> Operations::usage(Args args) {
              : from;
     if (!done) read.error = done.error();
     return read;
-  });
+  };
+  const Table table = co_await event::offloaded(r_.loop, read_table);
   if (table.error) co_return tl::unexpected(*table.error);
   Json rows = Json::array();
   for (const auto& [name, row] : table.rows) rows.push_back(row_json(name, row));
@@ -173,12 +174,13 @@ event::Task<Result<Json>> Operations::explain(Args args) {
   };
   ledger::Ledger& ledger = r_.ledger;
   const std::string records = r_.records;
-  Story story = co_await event::offloaded(r_.loop, [&ledger, records, request] {
+  const auto read_story = [&ledger, records, request] {
     Story read;
     read.decision = gateway::find_record(records, request);
     read.journal = journal_json(ledger.journal(), request);
     return read;
-  });
+  };
+  Story story = co_await event::offloaded(r_.loop, read_story);
   Json json = {{"id", request.text(kRequestPrefix)}};
   if (story.decision) {
     MG_CO_TRY(json["decision"], parse_json(*story.decision));
@@ -199,7 +201,7 @@ event::Task<Result<Json>> Operations::settlements(Args args) {
     Result<ledger::Seq> next = ledger::Seq{0};
   };
   ledger::Ledger& ledger = r_.ledger;
-  Page page = co_await event::offloaded(r_.loop, [&ledger, from, count] {
+  const auto read_page = [&ledger, from, count] {
     Page read;
     read.next =
         ledger.journal().each(static_cast<ledger::Seq>(from), [&](const ledger::Entry& entry) {
@@ -208,7 +210,8 @@ event::Task<Result<Json>> Operations::settlements(Args args) {
           return static_cast<int64_t>(read.items.size()) < count;
         });
     return read;
-  });
+  };
+  Page page = co_await event::offloaded(r_.loop, read_page);
   if (!page.next) co_return tl::unexpected(page.next.error());
   co_return Json{{"items", std::move(page.items)}, {"next", *page.next}};
 }
@@ -217,8 +220,8 @@ event::Task<Result<Json>> Operations::ledger_backup(Args args) {
   const std::string directory = args.text("directory");
   MG_CO_CHECK(args.ok());
   ledger::Ledger& ledger = r_.ledger;
-  const Result<> done =
-      co_await event::offloaded(r_.loop, [&ledger, directory] { return ledger.backup(directory); });
+  const auto copy = [&ledger, directory] { return ledger.backup(directory); };
+  const Result<> done = co_await event::offloaded(r_.loop, copy);
   if (!done) co_return tl::unexpected(done.error());
   co_return Json{{"directory", directory}, {"durable", ledger.status().durable}};
 }

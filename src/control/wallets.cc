@@ -103,7 +103,7 @@ event::Task<Result<Json>> Operations::wallet_history(Args args) {
     Result<ledger::Seq> next = ledger::Seq{0};
   };
   ledger::Ledger& ledger = r_.ledger;
-  Page page = co_await event::offloaded(r_.loop, [&ledger, name, before, count] {
+  const auto read_page = [&ledger, name, before, count] {
     Page read;
     read.next =
         ledger.journal().history(name, static_cast<ledger::Seq>(before), static_cast<size_t>(count),
@@ -111,7 +111,8 @@ event::Task<Result<Json>> Operations::wallet_history(Args args) {
                                    read.items.push_back(item_json(entry, change));
                                  });
     return read;
-  });
+  };
+  Page page = co_await event::offloaded(r_.loop, read_page);
   if (!page.next && page.next.error().code != Errc::not_found)
     co_return tl::unexpected(page.next.error());
   co_return Json{{"tenant", directory::tenant_text(tenant)},

@@ -131,7 +131,7 @@ event::Task<bool> Exchange::recover(const Failure& failure) {
 
 std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
   content_type_ = head.headers.find("content-type").value_or("application/json");
-  metering_.emplace(body_.input_tokens_estimate(), usage_bounds(model(), body_));
+  metering_.emplace(input_.estimate, usage_bounds(model(), body_, input_), profile_.tokenizer);
   RelayParts parts{services_.loop,
                    client_,
                    *attempt_,

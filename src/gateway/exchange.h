@@ -102,6 +102,8 @@ class Exchange final : private http::GoneSink {
   api::RequestFacts facts_;
   api::AdmitDecision admitted_;
   const Model* model_ = nullptr;
+  TokenProfile profile_{};  // how its vendor counts
+  InputTokens input_;
   std::vector<Candidate> candidates_;  // in the order to ask them
   std::optional<Price> price_;
   std::optional<ledger::Hold> hold_;

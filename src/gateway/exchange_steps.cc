@@ -81,11 +81,11 @@ event::Task<Exchange::No> Exchange::read_request() {
     co_return refusal(Code::invalid_request, text.error().what);
   }
   client_.forget_head();
-  auto body = text->size() < services_.settings.offload_bytes_min
-                  ? RequestBody::read(operation_, std::move(*text))
-                  : co_await event::offloaded(services_.loop, [operation = operation_, &text] {
-                      return RequestBody::read(operation, std::move(*text));
-                    });
+  const bool is_large = text->size() >= services_.settings.offload_bytes_min;
+  const auto read = [operation = operation_, &text] {
+    return RequestBody::read(operation, std::move(*text));
+  };
+  auto body = is_large ? co_await event::offloaded(services_.loop, read) : read();
   if (!body) co_return std::move(body.error());
   body_ = std::move(*body);
   if (!session.empty()) body_.set_session(session);
@@ -132,6 +132,9 @@ Exchange::No Exchange::find_model() {
     return refusal(Code::model_not_found,
                    "the model " + body_.model() + " does not exist or is not offered here",
                    "model");
+  profile_ = token_profile(model_->provider, model_->id);
+  input_ = {input_tokens_estimate(body_.shape(), profile_),
+            input_tokens_bound(body_.shape(), profile_)};
   record_.model = model_->id;
   record_.stream = body_.is_stream();
   fill_facts();
@@ -153,7 +156,7 @@ void Exchange::fill_facts() {
   facts_.session = body_.session();
   facts_.stream = body_.is_stream();
   facts_.bytes = static_cast<int64_t>(body_.text().size());
-  facts_.input_tokens_estimate = body_.input_tokens_estimate();
+  facts_.input_tokens_estimate = input_.estimate;
   facts_.max_output_tokens = body_.output_limit().value_or(0);
   facts_.has = body_.has();
   facts_.key = {key_text_,    key.name, key.group, key.tags,       key.models,
@@ -256,9 +259,9 @@ Exchange::No Exchange::quote() {
     return refusal(Code::unsupported_parameter,
                    "the service tier " + body_.service_tier() + " has no price for this model",
                    "service_tier");
-  if (model_->context_window > 0 && body_.input_tokens_estimate() > 2 * model_->context_window)
+  if (model_->context_window > 0 && input_.estimate > 2 * model_->context_window)
     return refusal(Code::context_length_exceeded,
-                   "the input is about " + std::to_string(body_.input_tokens_estimate()) +
+                   "the input is about " + std::to_string(input_.estimate) +
                        " tokens, and the model's context window " +
                        std::to_string(model_->context_window),
                    operation_ == Operation::chat ? "messages" : "input");
@@ -266,8 +269,8 @@ Exchange::No Exchange::quote() {
   if (policies().has(api::Phase::quote) &&
       policies().quote(facts_, price_->lines()) == api::QuoteDecision::policy_error)
     return refusal(Code::policy_error, "a pricing policy failed");
-  record_.input_tokens_bound = body_.input_tokens_bound();
-  record_.output_tokens_bound = output_tokens_held(*model_, body_);
+  record_.input_tokens_bound = input_.bound;
+  record_.output_tokens_bound = output_tokens_held(*model_, body_, input_);
   const Result<Money> ceiling =
       price_->ceiling(record_.input_tokens_bound, record_.output_tokens_bound);
   if (!ceiling)

@@ -169,17 +169,16 @@ class BodyReader {
     dom::element input;
     if (!present(object, member, input))
       return no(Code::invalid_value, std::string(member) + " is missing", member);
-    InputMeasure measure;
-    const auto problem = operation_ == Operation::chat ? measure.add_chat(object, body_.has_)
-                                                       : measure.add_inputs(input);
+    int64_t inputs = 1;
+    const auto problem = operation_ == Operation::chat
+                             ? measure_chat(object, body_.shape_, body_.has_)
+                             : measure_inputs(input, member, body_.shape_, inputs);
     if (problem) return no(Code::invalid_value, problem->what, problem->member);
-    if (operation_ == Operation::completion)
-      body_.choices_ *= std::max<int64_t>(1, measure.inputs());
+    // Each of several prompts is completed.
+    if (operation_ == Operation::completion) body_.choices_ *= inputs;
     if (body_.choices_ > limits::choices_max)
       return wrong("n", "such that no more than " + std::to_string(limits::choices_max) +
                             " completions are asked for");
-    body_.input_tokens_estimate_ = measure.estimate();
-    body_.input_tokens_bound_ = measure.bound();
     return {};
   }
 

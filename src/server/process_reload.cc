@@ -56,8 +56,8 @@ event::Task<> Process::reload_changed() {
 // Builds a generation from the sources and has every worker act by it; or changes nothing.
 event::Task<Result<uint64_t>> Process::adopt(script::SourceTree tree) {
   const uint64_t next = bundle_->generation() + 1;
-  Generation built = co_await event::offloaded(
-      loop_, [tree = std::move(tree), next] { return build_generation(tree, next); });
+  const auto build = [tree = std::move(tree), next] { return build_generation(tree, next); };
+  Generation built = co_await event::offloaded(loop_, build);
   {
     std::lock_guard lock(shared_mutex_);
     policies_status_ = built.problems.empty() ? "ok" : built.problems;
