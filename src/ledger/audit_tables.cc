@@ -80,7 +80,6 @@ void Proof::budget_row(uint64_t number, std::string_view value) {
     return;
   }
   row.limit.base = row.as_of;
-  limit_names_.insert({row.limit.name, row.limit.period});
   limits_[row.number] = std::move(row.limit);
   ++report_.budgets;
 }

@@ -1,7 +1,9 @@
 // A ledger in a directory of its own, driven by the test: opened, crashed and opened again.
 #pragma once
 
+#include <fstream>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <variant>
@@ -20,6 +22,16 @@ using event::Task;
 
 inline Money usd(int64_t dollars) { return Money::nanos(dollars * Money::kNanosPerUsd); }
 inline Money nanos(int64_t n) { return Money::nanos(n); }
+
+inline std::string read_whole(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::ostringstream out;
+  out << in.rdbuf();
+  return out.str();
+}
+inline void write_whole(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << bytes;
+}
 
 class LedgerBox {
  public:
@@ -196,7 +208,7 @@ class LedgerBox {
   }
   Account account() { return account(wallet); }
 
-  TempDir dir;
+  TempDir dir{TempDir::On::memory};
   ManualClock clock;
   SeededRng rng;
   TestLoop loop{clock};
