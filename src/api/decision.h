@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/facts.h"
 #include "base/money.h"
 
 namespace mg::api {
@@ -40,6 +41,8 @@ struct RateWindow {
 struct AdmitDecision {
   std::optional<Refusal> refusal;
   std::vector<BudgetRequirement> budgets;
+  // Keep these for RecordFacts: observe gives back what was not used.
+  std::vector<TokenTake> token_takes;
   std::optional<RateWindow> requests;
   std::optional<RateWindow> tokens;
 };

@@ -1,6 +1,7 @@
 // What the gateway tells policies: plain structs it fills before each phase. Nothing here is
 // copied; every view must stay valid until the call of Policies that it was given to returns.
-// An empty text, an empty list and a zero of a field that says so reach scripts as nil.
+// An empty text, and a zero where a field says that it means none, reach scripts as nil; lists are
+// always lists.
 #pragma once
 
 #include <array>
@@ -56,6 +57,12 @@ struct ConstraintFacts {
   std::optional<Rate> input_rate_max;
   std::optional<Rate> output_rate_max;
   bool allow_fallbacks = true;
+
+  // Anything asked at all.
+  bool given() const {
+    return !only.empty() || !ignore.empty() || !order.empty() || input_rate_max ||
+           output_rate_max || !allow_fallbacks;
+  }
 };
 
 struct RequestFacts {
@@ -123,6 +130,7 @@ struct PriceLine {
 struct AttemptFacts {
   int number = 1;            // over the whole request
   int tries_on_channel = 1;  // including this one
+  int retries = 0;           // second tries on some channel, so far in this request
   int candidates_left = 0;   // not yet tried
   std::string_view channel;
   std::string_view provider;
@@ -161,6 +169,12 @@ struct UsagePoint {
   int64_t units = 0;
 };
 
+// Tokens that admit took from a limit before anyone knew how many it would be.
+struct TokenTake {
+  std::string key;
+  double tokens = 0;
+};
+
 // The end of the story.
 struct RecordFacts {
   int status = 0;
@@ -168,8 +182,10 @@ struct RecordFacts {
   std::string_view channel;
   std::string_view provider;
   std::string_view upstream_model;
-  std::span<const UsagePoint> usage;  // disjoint meters
-  std::string_view usage_source;      // "upstream", "counted", ...
+  std::span<const UsagePoint> usage;       // disjoint meters
+  std::string_view usage_source;           // "upstream", "counted", ...
+  int64_t tokens = 0;                      // all meters of tokens together
+  std::span<const TokenTake> token_takes;  // of this request's AdmitDecision
   Money cost;
   int64_t latency_ms = 0;
   int64_t first_token_ms = 0;

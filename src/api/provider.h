@@ -18,11 +18,12 @@ enum class AuthStyle : uint8_t {
   none,
 };
 
-// Where a stream of the vendor says what was used.
+// Where a stream of the vendor says what was used. A "usage" at the top of a chunk counts with
+// every vendor.
 enum class UsagePlace : uint8_t {
-  last_chunk,    // a chunk of its own with empty choices, or the finish chunk: "usage"
-  choice,        // inside choices[0]
-  vendor_field,  // in another field: see usage_field
+  top,           // there and nowhere else
+  choice,        // also inside choices[0]
+  vendor_field,  // also in the field named usage_field
 };
 
 struct Provider {
@@ -33,14 +34,12 @@ struct Provider {
   std::string auth_header;
   std::string env;        // the usual environment variable of its key
   std::string catalogue;  // provider of the catalogue whose models it serves; empty: any
-  // Model ids in the catalogue may carry no vendor prefix while the vendor wants one.
+  // What the vendor wants before the catalogue's name of a model.
   std::string model_prefix;
   // False where the vendor refuses `stream_options` in a request.
   bool takes_stream_usage = true;
-  UsagePlace usage_place = UsagePlace::last_chunk;
+  UsagePlace usage_place = UsagePlace::top;
   std::string usage_field;  // for vendor_field: "x_groq.usage"
-  // The request field that bounds the output, where it is not max_completion_tokens/max_tokens.
-  std::string output_limit_field;
 };
 
 // Reads one table; what is wrong with it is added to `problems`.

@@ -3,12 +3,14 @@
 // forgetting full buckets first (a full bucket and an absent one are the same thing).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string_view>
 
 #include "base/clock.h"
+#include "base/limits.h"
 
 namespace mg::limit {
 
@@ -17,38 +19,40 @@ struct Terms {
   double burst = 1;  // the most it holds, and what a new key starts with
 };
 
-struct Taken {
-  bool ok = false;
-  double retry_after_s = 0;  // until the same take could succeed; infinite when it never can
-};
-
 // What a bucket looks like, for headers and for policies that look before they take.
 struct Window {
   double limit = 0;      // its burst
   double remaining = 0;  // never negative
-  double reset_s = 0;    // until it is full again
+  double reset_s = 0;    // until it is full again; infinite when it never will be
+};
+
+struct Taken {
+  bool ok = false;
+  double retry_after_s = 0;  // until the same take could succeed; infinite when it never can
+  Window window;             // after the take
 };
 
 class Buckets {
  public:
-  // The clock must outlive the buckets. `keys_max` is shared evenly by the shards.
-  explicit Buckets(Clock& clock, size_t keys_max);
+  // The clock must outlive the buckets. The shards divide `keys_max` evenly.
+  explicit Buckets(Clock& clock, size_t keys_max = limits::bucket_keys_max);
   ~Buckets();
   Buckets(const Buckets&) = delete;
 
-  // All four from any thread. Terms must be finite, rate >= 0, burst > 0; cost finite, >= 0.
-  // A bucket follows the terms it is asked with: a smaller burst cuts what it holds.
+  // All from any thread. Terms must be finite, rate >= 0, burst > 0; cost finite, >= 0. A bucket
+  // follows the terms it is asked with: a smaller burst cuts what it holds. When a shard is full
+  // of buckets in use, the fullest of some is forgotten.
   Taken take(std::string_view key, const Terms& terms, double cost);
   // Puts tokens back, up to the burst; a negative amount takes more after the fact, down to one
   // burst of debt. Nothing happens to a key that is not known: it is full.
   void give(std::string_view key, double amount);
   // Empty for a key that is not known.
-  std::optional<Window> peek(std::string_view key) const;
+  std::optional<Window> peek(std::string_view key);
   size_t keys() const;
 
  private:
-  struct Shard;
-  Shard& shard_of(std::string_view key) const;
+  class Shard;
+  Shard& shard_of(std::string_view key);
 
   Clock& clock_;
   const size_t keys_per_shard_max_;

@@ -1,0 +1,338 @@
+#include "api/selftest.h"
+
+#include "api/gate.h"
+#include "script/conf.h"
+#include "script/freeze.h"
+#include "script/lua_value.h"
+
+namespace mg::api {
+namespace {
+
+// Facts that tests start from; every field has some value of its type.
+struct Sample {
+  std::vector<std::string> path{"platform", "ten_test"};
+  std::vector<PricePoint> price{{"input", *Rate::picos(2'500'000)},
+                                {"output", *Rate::picos(10'000'000)}};
+  RequestFacts request;
+  CandidateFacts candidate;
+  CandidateWork work;
+  PriceLine line;
+  AttemptFacts attempt;
+  FailureFacts failure;
+  ProgressFacts progress;
+  RecordFacts record;
+
+  Sample() {
+    request.id = "req_test";
+    request.time_ms = 1'800'000'000'000;
+    request.ip = IpAddress::v4({192, 0, 2, 1});
+    request.method = "POST";
+    request.path = "/v1/chat/completions";
+    request.protocol = "openai_chat";
+    request.operation = "chat";
+    request.model = "model-test";
+    request.input_tokens_estimate = 100;
+    request.key.id = "key_test";
+    request.tenant.id = "ten_test";
+    request.tenant.kind = "company";
+    request.tenant.name = "test";
+    request.tenant.path = path;
+    request.tenant.available = Money::nanos(10 * Money::kNanosPerUsd);
+    candidate.channel = "channel-test";
+    candidate.provider = "openai";
+    candidate.protocol = "openai_chat";
+    candidate.upstream_model = "model-test";
+    candidate.price = price;
+    work = {&candidate, &request, {}};
+    line.model = "model-test";
+    line.meter = "input";
+    line.rate = *Rate::picos(2'500'000);
+    attempt.channel = "channel-test";
+    attempt.provider = "openai";
+    attempt.upstream_model = "model-test";
+    record.status = 200;
+    record.channel = "channel-test";
+    record.provider = "openai";
+    record.upstream_model = "model-test";
+    record.attempts = 1;
+  }
+};
+
+const Sample& sample() {
+  static const Sample kSample;
+  return kSample;
+}
+
+struct Made {
+  const char* name;  // t.NAME{...}
+  const ViewType& type;
+  const void* facts;
+};
+
+std::span<const Made> made() {
+  static const Made kMade[] = {
+      {"request", kRequestView, &sample().request}, {"candidate", kCandidateView, &sample().work},
+      {"line", kLineView, &sample().line},          {"attempt", kAttemptView, &sample().attempt},
+      {"failure", kFailureView, &sample().failure}, {"progress", kProgressView, &sample().progress},
+      {"record", kRecordView, &sample().record}};
+  return kMade;
+}
+
+// Upvalue: the view's type. A field that is nil is known all the same.
+int index_made(lua_State* L) {
+  const auto& type = *static_cast<const ViewType*>(lua_touserdata(L, lua_upvalueindex(1)));
+  const std::string_view key = check_text(L, 2, 64);
+  for (const ViewField& field : type.fields)
+    if (field.name == key) return 0;
+  return luaL_error(L, "%s has no field '%s'", type.called, key.data());
+}
+
+// Sets what the table at `given` says over the defaults in the table on top of the stack, and
+// makes that one refuse unknown fields.
+void overlay(lua_State* L, const ViewType& type, int given) {
+  luaL_checkstack(L, 8, "making a table");
+  const int table = lua_gettop(L);
+  if (script::push_table_at(L, given)) {
+    const int from = lua_gettop(L);
+    lua_pushnil(L);
+    while (lua_next(L, from)) {
+      const std::string_view key = check_text(L, -2, 64);
+      const ViewField* field = nullptr;
+      for (const ViewField& one : type.fields)
+        if (one.name == key) field = &one;
+      if (!field) luaL_error(L, "%s has no field '%s'", type.called, key.data());
+      if (field->nested) {
+        const int value = lua_gettop(L);
+        lua_getfield(L, table, field->name);
+        overlay(L, *field->nested, value);
+        lua_pop(L, 2);
+      } else {
+        lua_setfield(L, table, field->name);
+      }
+    }
+    lua_pop(L, 1);
+  }
+  lua_createtable(L, 0, 1);
+  lua_pushlightuserdata(L, const_cast<ViewType*>(&type));
+  lua_pushcclosure(L, index_made, 1);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, table);
+}
+
+// Nested tables that were not overlaid get their metatable too.
+void guard_nested(lua_State* L, const ViewType& type) {
+  const int table = lua_gettop(L);
+  for (const ViewField& field : type.fields) {
+    if (!field.nested) continue;
+    lua_getfield(L, table, field.name);
+    if (!lua_getmetatable(L, -1)) overlay(L, *field.nested, 0);
+    lua_settop(L, table);
+  }
+}
+
+// Upvalue: the Made.
+int make(lua_State* L) {
+  const auto& what = *static_cast<const Made*>(lua_touserdata(L, lua_upvalueindex(1)));
+  lua_settop(L, 1);
+  push_as_table(L, what.type, what.facts);
+  overlay(L, what.type, 1);
+  guard_nested(L, what.type);
+  return 1;
+}
+
+// Compares by value, tables field by field.
+bool equal(lua_State* L, int a, int b, int depth) {
+  if (depth > 16) luaL_error(L, "tables nested too deep to compare");
+  luaL_checkstack(L, 8, "comparing");
+  script::charge(L, 2);
+  if (lua_rawequal(L, a, b)) return true;
+  if (!script::push_table_at(L, a)) return false;
+  if (!script::push_table_at(L, b)) return lua_pop(L, 1), false;
+  const int left = lua_gettop(L) - 1, right = left + 1;
+  bool same = true;
+  for (const auto& [from, to] : {std::pair{left, right}, std::pair{right, left}}) {
+    lua_pushnil(L);
+    while (same && lua_next(L, from)) {
+      lua_pushvalue(L, -2);
+      lua_rawget(L, to);
+      same = equal(L, lua_gettop(L) - 1, lua_gettop(L), depth + 1);
+      lua_pop(L, 2);
+    }
+    if (!same) break;
+  }
+  lua_settop(L, left - 1);
+  return same;
+}
+
+std::string shown(lua_State* L, int index) {
+  switch (lua_type(L, index)) {
+    case LUA_TSTRING: {
+      std::string_view text;
+      script::text_at(L, index, text);
+      return "\"" + std::string(text.substr(0, 100)) + "\"";
+    }
+    case LUA_TNUMBER:
+      lua_pushvalue(L, index);
+      lua_tostring(L, -1);
+      {
+        std::string text = lua_tostring(L, -1);
+        lua_pop(L, 1);
+        return text;
+      }
+    case LUA_TBOOLEAN:
+      return lua_toboolean(L, index) ? "true" : "false";
+    default:
+      return luaL_typename(L, index);
+  }
+}
+
+int check_equal(lua_State* L) {
+  lua_settop(L, 3);
+  if (equal(L, 1, 2, 0)) return 0;
+  const std::string what =
+      lua_type(L, 3) == LUA_TSTRING ? std::string(check_text(L, 3, 200)) + ": " : std::string();
+  const std::string found = shown(L, 1), wanted = shown(L, 2);
+  return luaL_error(L, "%sgot %s, expected %s", what.c_str(), found.c_str(), wanted.c_str());
+}
+
+// t.refused(status, code, answer): the answer is a refusal with these.
+int check_refused(lua_State* L) {
+  const auto number = refusal_at(L, 3);
+  if (!number) return luaL_error(L, "expected a refusal, got %s", shown(L, 3).c_str());
+  const Refusal& refusal = call_of(L).refusals[*number];
+  const lua_Integer status = luaL_checkinteger(L, 1);
+  const std::string_view code = check_text(L, 2, 64);
+  if (refusal.status != status || refusal.code != code)
+    return luaL_error(L, "expected refusal %d %s, got %d %s", static_cast<int>(status), code.data(),
+                      refusal.status, std::string(refusal.code).c_str());
+  return 0;
+}
+
+int check_fails(lua_State* L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  lua_settop(L, 1);
+  const script::Nesting nesting(L);
+  if (lua_pcall(L, 0, 0, 0) == 0) return luaL_error(L, "expected an error, and there was none");
+  script::charge(L, 1);  // ends the run again if that was what failed
+  return 0;
+}
+
+SelftestLibrary& library_of(lua_State* L) {
+  return *static_cast<SelftestLibrary*>(lua_touserdata(L, lua_upvalueindex(1)));
+}
+
+// t.advance(seconds): moves the clock.
+int advance(lua_State* L) {
+  const double seconds = luaL_checknumber(L, 1);
+  if (!(seconds >= 0 && seconds <= 1e9)) return luaL_error(L, "seconds out of range");
+  library_of(L).clock.advance_ns(static_cast<int64_t>(seconds * static_cast<double>(kNsPerS)));
+  return 0;
+}
+
+// t.wallet(amount): what gate.wallet finds from now on.
+int set_wallet(lua_State* L) {
+  const auto amount = parse_money(check_text(L, 1, 64));
+  if (!amount) return luaL_error(L, "%s", amount.error().what.c_str());
+  library_of(L).request.tenant.available = *amount;
+  return 0;
+}
+
+// What gate.budget.require gathered in the last call, as { { name, limit, period } }.
+int required_budgets(lua_State* L) {
+  const Call& call = call_of(L);
+  constexpr const char* kPeriods[] = {"day", "week", "month", "total"};
+  lua_createtable(L, static_cast<int>(call.budgets.size()), 0);
+  for (size_t i = 0; i < call.budgets.size(); ++i) {
+    lua_createtable(L, 3, 0);
+    script::push_text(L, call.budgets[i].name);
+    lua_rawseti(L, -2, 1);
+    script::push_text(L, to_short_text(call.budgets[i].limit));
+    lua_rawseti(L, -2, 2);
+    lua_pushstring(L, kPeriods[static_cast<size_t>(call.budgets[i].period)]);
+    lua_rawseti(L, -2, 3);
+    lua_rawseti(L, -2, static_cast<int>(i) + 1);
+  }
+  return 1;
+}
+
+// The conf at `index`, checked and completed as the module declares it.
+script::Value checked_conf(lua_State* L, int module, int index) {
+  lua_getfield(L, module, "conf");
+  const script::Value declared = script::read_value(L, -1, "conf");
+  lua_pop(L, 1);
+  std::vector<std::string> wrong;
+  const script::Value given =
+      lua_isnoneornil(L, index) ? script::Value() : script::read_value(L, index, "conf");
+  script::Value conf = script::check_conf(declared, given, wrong);
+  if (!wrong.empty()) luaL_error(L, "%s", wrong.front().c_str());
+  return conf;
+}
+
+// t.PHASE(conf, req, ...): calls the module's hook as that phase would. Upvalues: the library, the
+// module's table, the phase's number.
+int call_hook(lua_State* L) {
+  const auto phase = static_cast<Phase>(lua_tointeger(L, lua_upvalueindex(3)));
+  if (lua_gettop(L) < 2) lua_settop(L, 2);
+  script::push_value(L, checked_conf(L, lua_upvalueindex(2), 1));
+  script::freeze(L, -1);
+  lua_replace(L, 1);
+  Call& call = call_of(L);
+  if (call.phase) call.end();
+  ++library_of(L).request.seed;  // each call draws anew, and every run of the test the same
+  call.begin(phase, library_of(L).request);
+  lua_getfield(L, lua_upvalueindex(2), name(phase).data());
+  lua_insert(L, 1);
+  lua_call(L, lua_gettop(L) - 1, 2);
+  return 2;
+}
+
+void set_function(lua_State* L, SelftestLibrary* library, const char* name,
+                  lua_CFunction function) {
+  lua_pushlightuserdata(L, library);
+  lua_pushcclosure(L, function, 1);
+  lua_setfield(L, -2, name);
+}
+
+}  // namespace
+
+SelftestLibrary::SelftestLibrary(Call& call, StillClock& still_clock)
+    : GateLibrary(call), request(sample().request), clock(still_clock) {}
+
+void SelftestLibrary::push_offer(lua_State* L, int module) {
+  lua_newtable(L);
+  for (const Made& what : made()) {
+    lua_pushlightuserdata(L, const_cast<Made*>(&what));
+    lua_pushcclosure(L, make, 1);
+    lua_setfield(L, -2, what.name);
+  }
+  for (size_t phase = 0; phase < kPhaseCount; ++phase) {
+    lua_pushlightuserdata(L, this);
+    lua_pushvalue(L, module);
+    lua_pushinteger(L, static_cast<lua_Integer>(phase));
+    lua_pushcclosure(L, call_hook, 3);
+    lua_setfield(L, -2, kPhaseNames[phase].data());
+  }
+  set_function(L, this, "advance", advance);
+  set_function(L, this, "wallet", set_wallet);
+  set_function(L, this, "equal", check_equal);
+  set_function(L, this, "refused", check_refused);
+  set_function(L, this, "fails", check_fails);
+  set_function(L, this, "budgets", required_budgets);
+}
+
+void SelftestLibrary::selftest(lua_State* L, int index, std::string_view module) {
+  if (index < 0) index += lua_gettop(L) + 1;
+  lua_getfield(L, index, "selftest");
+  if (lua_isnil(L, -1)) return lua_pop(L, 1);
+  // What other modules' tests took from limits has long come back.
+  constexpr int64_t kMonthNs = 30 * kMsPerDay * kNsPerMs;
+  clock.advance_ns(kMonthNs);
+  request = sample().request;
+  call_.module = module;
+  push_offer(L, index);
+  const bool failed = lua_pcall(L, 1, 0, 0) != 0;
+  if (call_.phase) call_.end();
+  if (failed) lua_error(L);
+}
+
+}  // namespace mg::api

@@ -1,0 +1,150 @@
+#include "script/watchdog.h"
+
+#include <csignal>
+
+#include "base/assert.h"
+
+namespace mg::script {
+namespace {
+
+// Looks without anybody running before the watchdog stops looking. Between requests of a busy
+// server it never does, so that starting a run does not cost a wake-up.
+constexpr int kIdleLooksMax = 4;
+
+// A run whose budget is nearly gone is looked at again no sooner than this.
+constexpr int64_t kShortestSleepNs = 50'000;
+
+int kill_signal() { return SIGRTMIN; }
+
+thread_local WatchSlot* slot_of_thread = nullptr;
+
+void install_handler(void (*handler)(int)) {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  MG_ASSERT(sigaction(kill_signal(), &action, nullptr) == 0);
+}
+
+}  // namespace
+
+Watchdog::Watchdog(int64_t look_every_ns) : look_every_ns_(look_every_ns) {
+  install_handler(&WatchSlot::on_signal);
+  // The thread inherits a full mask: signals meant for the process go to threads that expect them.
+  sigset_t all, before;
+  sigfillset(&all);
+  MG_ASSERT(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+  thread_ = std::thread([this] { watch(); });
+  MG_ASSERT(pthread_sigmask(SIG_SETMASK, &before, nullptr) == 0);
+}
+
+Watchdog::~Watchdog() {
+  {
+    std::lock_guard lock(mutex_);
+    MG_ASSERT(slots_.empty());
+    stop_ = true;
+    asleep_.store(false);
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void Watchdog::add(WatchSlot& slot) {
+  std::lock_guard lock(mutex_);
+  slots_.push_back(&slot);
+}
+
+void Watchdog::remove(WatchSlot& slot) {
+  std::lock_guard lock(mutex_);
+  std::erase(slots_, &slot);
+}
+
+void Watchdog::wake() {
+  {
+    std::lock_guard lock(mutex_);
+    asleep_.store(false);
+  }
+  changed_.notify_all();
+}
+
+void Watchdog::watch() {
+  std::unique_lock lock(mutex_);
+  for (int idle_looks = 0; !stop_;) {
+    const Sight sight = look();
+    idle_looks = sight.busy ? 0 : idle_looks + 1;
+    if (idle_looks > kIdleLooksMax) {
+      sleep_until_woken(lock);
+      idle_looks = 0;
+    } else {
+      changed_.wait_for(lock, std::chrono::nanoseconds(sight.next_look_ns));
+    }
+  }
+}
+
+// The other half of WatchSlot::begin: both sides store first and look afterwards, in one total
+// order, so that either the watchdog sees the run or the run sees that the watchdog sleeps.
+void Watchdog::sleep_until_woken(std::unique_lock<std::mutex>& lock) {
+  asleep_.store(true);
+  if (look().busy) {
+    asleep_.store(false);
+    return;
+  }
+  changed_.wait(lock, [this] { return !asleep_.load(); });
+}
+
+Watchdog::Sight Watchdog::look() {
+  Sight sight{.busy = false, .next_look_ns = look_every_ns_};
+  for (WatchSlot* slot : slots_) {
+    const uint64_t running = slot->running_.load();
+    if (running != slot->seen_) {
+      sight.busy = true;
+      slot->seen_ = running;
+      slot->seen_cpu_ns_ = running % 2 == 1 ? slot->cpu_.ns() : 0;
+      continue;
+    }
+    if (running % 2 == 0) continue;
+    sight.busy = true;
+    const int64_t used_ns = slot->cpu_.ns() - slot->seen_cpu_ns_;
+    const int64_t left_ns = slot->budget_ns_.load(std::memory_order_relaxed) - used_ns;
+    if (left_ns > 0) {
+      sight.next_look_ns =
+          std::min(sight.next_look_ns, left_ns < kShortestSleepNs ? kShortestSleepNs : left_ns);
+      continue;
+    }
+    slot->condemned_.store(running);
+    pthread_kill(slot->thread_, kill_signal());
+  }
+  return sight;
+}
+
+WatchSlot::WatchSlot(Watchdog& watchdog)
+    : watchdog_(watchdog), thread_(pthread_self()), cpu_(ThreadCpuClock::of_calling_thread()) {
+  MG_ASSERT(slot_of_thread == nullptr);
+  slot_of_thread = this;
+  watchdog_.add(*this);
+}
+
+WatchSlot::~WatchSlot() {
+  MG_ASSERT(slot_of_thread == this && running_.load() % 2 == 0);
+  watchdog_.remove(*this);
+  slot_of_thread = nullptr;
+}
+
+void WatchSlot::begin(Kill kill, void* target, int64_t budget_ns) {
+  MG_ASSERT(running_.load(std::memory_order_relaxed) % 2 == 0);
+  kill_ = kill;
+  target_ = target;
+  budget_ns_.store(budget_ns, std::memory_order_relaxed);
+  running_.store(2 * ++number_ + 1);
+  if (watchdog_.asleep_.load()) watchdog_.wake();
+}
+
+// A signal may arrive after the run it was meant for; the number tells.
+void WatchSlot::on_signal(int) {
+  const WatchSlot* slot = slot_of_thread;
+  if (slot == nullptr) return;
+  const uint64_t running = slot->running_.load();
+  if (running % 2 == 1 && running == slot->condemned_.load()) slot->kill_(slot->target_);
+}
+
+}  // namespace mg::script
