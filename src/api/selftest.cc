@@ -87,12 +87,12 @@ int index_made(lua_State* L) {
   return luaL_error(L, "%s has no field '%s'", type.called, key.data());
 }
 
-// Sets what the table at `given` says over the defaults in the table on top of the stack, and
-// makes that one refuse unknown fields.
+// Sets what the table at `given` (0: nothing) says over the defaults in the table on top of the
+// stack, and makes that one refuse unknown fields.
 void overlay(lua_State* L, const ViewType& type, int given) {
   luaL_checkstack(L, 8, "making a table");
   const int table = lua_gettop(L);
-  if (script::push_table_at(L, given)) {
+  if (given > 0 && script::push_table_at(L, given)) {
     const int from = lua_gettop(L);
     lua_pushnil(L);
     while (lua_next(L, from)) {

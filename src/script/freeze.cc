@@ -9,7 +9,7 @@ namespace mg::script {
 namespace {
 
 constexpr Kind kFrozen{"frozen table"};
-// Registry keys: table -> its frozen form, kept for the life of the state; and functions seen.
+// Registry key of the table from tables to their frozen forms, and of functions that were seen.
 const char kForms = 0;
 
 struct Frozen : Handle {};
@@ -193,9 +193,15 @@ class Freezer {
 
 }  // namespace
 
+// Weak, so that what only loading needed (a module's own table, its selftest) can go. A table whose
+// stand-in is gone is out of every script's reach itself.
 void open_freeze(lua_State* L) {
   lua_pushlightuserdata(L, const_cast<char*>(&kForms));
   lua_newtable(L);
+  lua_createtable(L, 0, 1);
+  lua_pushliteral(L, "kv");
+  lua_setfield(L, -2, "__mode");
+  lua_setmetatable(L, -2);
   lua_rawset(L, LUA_REGISTRYINDEX);
 }
 
