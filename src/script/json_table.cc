@@ -170,10 +170,13 @@ class Encoder {
  private:
   void append_number(double number) {
     if (!std::isfinite(number)) luaL_error(L_, "NaN and infinity cannot be JSON");
+    if (number == 0 && std::signbit(number)) {
+      out_.append("-0.0");
+      return;
+    }
     char digits[40];
-    const bool whole = std::floor(number) == number &&
-                       std::fabs(number) <= static_cast<double>(kExactMax) &&
-                       !(number == 0 && std::signbit(number));
+    const bool whole =
+        std::floor(number) == number && std::fabs(number) <= static_cast<double>(kExactMax);
     const auto end = whole ? std::to_chars(digits, std::end(digits), static_cast<int64_t>(number))
                            : std::to_chars(digits, std::end(digits), number);
     out_.append(digits, end.ptr);

@@ -112,7 +112,9 @@ Watchdog::Sight Watchdog::look() {
     sight.next_look_ns = std::min(sight.next_look_ns, std::max(left_ns, kShortestSleepNs));
     if (left_ns > 0) continue;
     slot->condemned_.store(running);
-    pthread_kill(slot->thread_, kill_signal());
+    // One at a time: these signals queue, and a thread that was held up would drown in them.
+    if (slot->signal_on_its_way_.exchange(true)) continue;
+    if (pthread_kill(slot->thread_, kill_signal()) != 0) slot->signal_on_its_way_.store(false);
   }
   return sight;
 }
@@ -143,6 +145,7 @@ void WatchSlot::begin(Kill kill, void* target, int64_t budget_ns) {
 void WatchSlot::on_signal(int) {
   WatchSlot* slot = slot_of_thread;
   if (slot == nullptr) return;
+  slot->signal_on_its_way_.store(false);
   const uint64_t running = slot->running_.load();
   if (running % 2 == 0 || running != slot->condemned_.load()) return;
   if (slot->has_had_its_time(running)) slot->kill_(slot->target_);

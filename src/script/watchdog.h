@@ -91,6 +91,7 @@ class WatchSlot {
   std::atomic<uint64_t> running_{0};
   std::atomic<int64_t> budget_ns_{0};
   std::atomic<uint64_t> condemned_{0};
+  std::atomic<bool> signal_on_its_way_{false};
 
   // The signal handler's: the run that was warned, and the thread's clock then.
   uint64_t warned_ = 0;
