@@ -270,6 +270,7 @@ void Exchange::finish() {
     fill_facts();
     record_.tags = policies().observe(facts_, facts).tags;
   }
+  record_.candidates = std::move(candidates_);
   services_.records.add(record_);
 }
 

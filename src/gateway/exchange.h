@@ -41,6 +41,7 @@ class Exchange final : private http::GoneSink {
   // The steps, in the order of the story.
   No authenticate();
   event::Task<No> read_request();
+  event::Task<No> understand(std::string text);
   No claim_idempotency(const std::string& key);
   No find_model();
   No admit();

@@ -81,16 +81,29 @@ event::Task<Exchange::No> Exchange::read_request() {
     co_return refusal(Code::invalid_request, text.error().what);
   }
   client_.forget_head();
-  const bool is_large = text->size() >= services_.settings.offload_bytes_min;
-  const auto read = [operation = operation_, &text] {
-    return RequestBody::read(operation, std::move(*text));
-  };
-  auto body = is_large ? co_await event::offloaded(services_.loop, read) : read();
-  if (!body) co_return std::move(body.error());
-  body_ = std::move(*body);
+  No no = co_await understand(std::move(*text));
+  if (no) co_return no;
   if (!session.empty()) body_.set_session(session);
   if (idempotency_key.empty()) co_return std::nullopt;
   co_return claim_idempotency(idempotency_key);
+}
+
+// Reads the body; a large one in the pool, so that nobody else waits for it.
+event::Task<Exchange::No> Exchange::understand(std::string text) {
+  const bool is_large = text.size() >= services_.settings.offload_bytes_min;
+  auto read = [operation = operation_, text = std::move(text)]() mutable {
+    return RequestBody::read(operation, std::move(text));
+  };
+  std::optional<tl::expected<RequestBody, Refusal>> body;
+  if (is_large) {
+    auto in_pool = co_await event::offloaded(services_.loop, std::move(read));
+    body.emplace(std::move(in_pool));
+  } else {
+    body.emplace(read());
+  }
+  if (!*body) co_return std::move(body->error());
+  body_ = std::move(**body);
+  co_return std::nullopt;
 }
 
 Exchange::No Exchange::claim_idempotency(const std::string& key) {

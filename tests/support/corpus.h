@@ -56,11 +56,11 @@ inline std::vector<std::vector<std::string>> read_table(const std::filesystem::p
 
 }  // namespace mg::test
 
-#define CORPUS_OR_SKIP(root)                                                          \
-  const auto root##_found = ::mg::test::corpus();                                     \
+#define CORPUS_OR_SKIP(root)                                                                  \
+  const auto root##_found = ::mg::test::corpus();                                             \
   if (!root##_found && ::mg::test::corpus_is_required()) FAIL("MOONGATE_CORPUS is required"); \
-  if (!root##_found) {                                                                \
-    std::fprintf(stderr, "SKIPPED: %s:%d needs MOONGATE_CORPUS\n", __FILE__, __LINE__); \
-    return;                                                                           \
-  }                                                                                   \
+  if (!root##_found) {                                                                        \
+    std::fprintf(stderr, "SKIPPED: %s:%d needs MOONGATE_CORPUS\n", __FILE__, __LINE__);       \
+    return;                                                                                   \
+  }                                                                                           \
   const std::filesystem::path& root = *root##_found

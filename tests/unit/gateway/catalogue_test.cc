@@ -10,9 +10,7 @@ using namespace mg::gateway;
 
 namespace {
 
-Rate rate_of(const PriceTier& tier, Meter meter) {
-  return tier.rates[static_cast<size_t>(meter)];
-}
+Rate rate_of(const PriceTier& tier, Meter meter) { return tier.rates[static_cast<size_t>(meter)]; }
 
 std::shared_ptr<const Catalogue> parse(const std::string& models, const std::string& more = "",
                                        const std::string& aliases = "{}") {
@@ -81,12 +79,11 @@ TEST_CASE("native prices convert at the operator's rate, rounded up, or stay unc
 }
 
 TEST_CASE("everything wrong with the file is said at once, with its place") {
-  const std::string said = problems(
-      R"({"id":"a","provider":"p","price":{"input":-1}},)"
-      R"({"id":"b","provider":"p","price":{"input":"1e3"}},)"
-      R"({"id":"b","provider":"p"},)"
-      R"({"provider":"p"},)"
-      R"({"id":"c","provider":"p","max_output":-5})");
+  const std::string said = problems(R"({"id":"a","provider":"p","price":{"input":-1}},)"
+                                    R"({"id":"b","provider":"p","price":{"input":"1e3"}},)"
+                                    R"({"id":"b","provider":"p"},)"
+                                    R"({"provider":"p"},)"
+                                    R"({"id":"c","provider":"p","max_output":-5})");
   CHECK(said.find("a: input: must be a decimal string") != std::string::npos);
   CHECK(said.find("b: input: not a plain decimal") != std::string::npos);
   CHECK(said.find("b: the name is used twice") != std::string::npos);
@@ -123,7 +120,8 @@ TEST_CASE("the shipped catalogue loads and agrees with the facts it was made fro
     INFO(fact.id);
     REQUIRE(ours);
     REQUIRE(ours->tiers.size() == fact.tiers.size());
-    for (size_t i = 0; i < fact.tiers.size(); ++i) CHECK(ours->tiers[i].rates == fact.tiers[i].rates);
+    for (size_t i = 0; i < fact.tiers.size(); ++i)
+      CHECK(ours->tiers[i].rates == fact.tiers[i].rates);
     ++compared;
   }
   std::printf("catalog: %d models compared\n", compared);
