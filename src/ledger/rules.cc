@@ -49,7 +49,6 @@ Result<> check_budgets(const std::vector<BudgetClaim>& budgets) {
 }
 
 Result<Money> line_charge(const PriceLine& line) {
-  if (line.units > limits::usage_tokens_max) return fail(Errc::invalid, "a count that is none");
   return charge_for(line.units, line.rate, line.multipliers_ppm.begin(),
                     line.multipliers_ppm.size());
 }
@@ -138,6 +137,8 @@ Result<Amounts> prices_of(const Settlement& settlement, size_t wallets) {
   for (size_t i = 0; i < wallets; ++i) prices.push_back(Money());
   for (const PriceLine& line : settlement.lines) {
     if (line.wallet >= wallets) return fail(Errc::invalid, "a line for a wallet that is not held");
+    if (line.units > limits::usage_tokens_max)
+      return fail(Errc::invalid, "the line " + line.meter.str() + " counts more than there can be");
     MG_TRY(const Money charge, line_charge(line));
     if (charge != line.charge)
       return fail(Errc::invalid, "the line " + line.meter.str() + " says " + to_text(line.charge) +

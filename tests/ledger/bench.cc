@@ -1,8 +1,13 @@
-// How many holds and charges a second, and what each costs: one worker on a real loop, the ledger on
-// its threads, a real disk. Not a test: it prints a table.
+// How many holds and charges a second, and what each costs: one worker on a real loop, the ledger
+// on its threads, a real disk; then how fast the journal is proved and replayed. Not a test: it
+// prints.
+//   cpu ns    processor time of all threads per hold and charge, commits and their syncs included
+//   user ns   the part of it outside the kernel
+//   allocs    calls of operator new per hold and charge, in all threads
 //   ledger_bench [directory] [seconds per row]
 #include <sys/resource.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -12,11 +17,22 @@
 
 #include "base/rng.h"
 #include "event/uv_loop.h"
+#include "ledger/audit.h"
 #include "ledger/client.h"
 #include "ledger/ledger.h"
 
 using namespace mg;
 using namespace mg::ledger;
+
+static std::atomic<uint64_t> allocations{0};
+
+void* operator new(size_t size) {
+  allocations.fetch_add(1, std::memory_order_relaxed);
+  if (void* memory = std::malloc(size)) return memory;
+  std::abort();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
 namespace {
 
@@ -85,9 +101,9 @@ event::Task<> pairs(Run* run) {
   if (--run->running == 0) run->loop->stop();
 }
 
-int64_t cpu_ns() {
+int64_t cpu_ns(int who = RUSAGE_SELF) {
   rusage usage;
-  ::getrusage(RUSAGE_SELF, &usage);
+  ::getrusage(who, &usage);
   const auto ns = [](const timeval& t) { return t.tv_sec * kNsPerS + t.tv_usec * 1000; };
   return ns(usage.ru_utime) + ns(usage.ru_stime);
 }
@@ -138,6 +154,7 @@ void measure(const std::string& parent, int outstanding, Waits waits, int64_t se
     const int64_t began_ns = clock.monotonic_ns();
     const int64_t began_cpu = cpu_ns();
     const int64_t began_user = user_ns();
+    const uint64_t began_allocations = allocations;
     run.end_ns = began_ns + seconds * kNsPerS;
     run.running = outstanding;
     for (int i = 0; i < outstanding; ++i) loop.spawn(pairs(&run));
@@ -148,17 +165,44 @@ void measure(const std::string& parent, int outstanding, Waits waits, int64_t se
     const LedgerStatus after = ledger->status();
     const auto n = static_cast<int64_t>(run.pairs);
     const auto commits = static_cast<int64_t>(after.commits - before.commits);
-    std::printf("%-8s %6d %10ld %10ld %10ld %12ld %8ld %10ld\n",
-                waits == Waits::durable ? "strict" : "relaxed", outstanding,
-                n * kNsPerS / wall_ns, used_cpu / n, used_user / n, run.latency_ns / n / 1000,
+    const uint64_t allocated = (allocations - began_allocations) * 10 / run.pairs;
+    std::printf("%-8s %6d %10ld %10ld %10ld %12ld %8ld %10ld %6lu.%lu\n",
+                waits == Waits::durable ? "strict" : "relaxed", outstanding, n * kNsPerS / wall_ns,
+                used_cpu / n, used_user / n, run.latency_ns / n / 1000,
                 commits == 0 ? 0 : 2 * n / commits,
-                commits == 0 ? 0 : (after.commit_ns - before.commit_ns) / commits / 1000);
+                commits == 0 ? 0 : (after.commit_ns - before.commit_ns) / commits / 1000,
+                allocated / 10, allocated % 10);
     std::fflush(stdout);
     loop.cancel_spawned();
   }
   threads.reset();
   ledger.reset();
-  std::filesystem::remove_all(directory);
+}
+
+// What the last run left: proved from the first record, and opened again.
+void measure_reading(const std::string& parent) {
+  SystemClock clock;
+  AuditOptions options;
+  options.directory = parent + "/ledger-bench";
+  int64_t began_ns = clock.monotonic_ns();
+  const auto report = audit(options);
+  if (!report || report->verdict != AuditReport::Verdict::clean) std::abort();
+  const int64_t audit_ns = clock.monotonic_ns() - began_ns;
+  const int64_t audit_cpu_ns = cpu_ns(RUSAGE_CHILDREN);
+  LedgerOptions ledger_options;
+  ledger_options.directory = options.directory;
+  began_ns = clock.monotonic_ns();
+  auto ledger = Ledger::open(ledger_options, clock);
+  if (!ledger) std::abort();
+  const int64_t open_ns = clock.monotonic_ns() - began_ns;
+  ledger->reset();
+  const auto bytes = std::filesystem::file_size(options.directory + "/data.mdb");
+  const auto per_s = [&](int64_t ns) { return static_cast<int64_t>(report->last) * kNsPerS / ns; };
+  std::printf("audit: %lu records in %ld ms, %ld a second, %ld a second of processor time\n",
+              report->last, audit_ns / kNsPerMs, per_s(audit_ns), per_s(audit_cpu_ns));
+  std::printf("start: %ld ms; %lu bytes a record\n", open_ns / kNsPerMs,
+              static_cast<uint64_t>(bytes) / report->last);
+  std::filesystem::remove_all(options.directory);
 }
 
 }  // namespace
@@ -166,8 +210,9 @@ void measure(const std::string& parent, int outstanding, Waits waits, int64_t se
 int main(int argc, char** argv) {
   const std::string parent = argc > 1 ? argv[1] : std::filesystem::temp_directory_path().string();
   const int64_t seconds = argc > 2 ? std::atoll(argv[2]) : 3;
-  std::printf("%-8s %6s %10s %10s %10s %12s %8s %10s\n", "waits", "open", "pairs/s", "cpu ns",
-              "user ns", "latency us", "batch", "commit us");
+  std::printf("%-8s %6s %10s %10s %10s %12s %8s %10s %8s\n", "waits", "open", "pairs/s", "cpu ns",
+              "user ns", "latency us", "batch", "commit us", "allocs");
   for (const Waits waits : {Waits::durable, Waits::ordered})
     for (const int outstanding : {1, 16, 64, 500}) measure(parent, outstanding, waits, seconds);
+  measure_reading(parent);
 }

@@ -1,5 +1,5 @@
-// A hold that is dropped, wherever its owner stood, is resolved: by its metered amount once there is
-// a mark, by nothing before.
+// A hold that is dropped, wherever its owner stood, is resolved: by its metered amount once there
+// is a mark, by nothing before.
 #include <catch2/catch.hpp>
 
 #include "unit/ledger/ledger_box.h"

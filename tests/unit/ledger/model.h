@@ -27,9 +27,9 @@ class Model {
   struct Limit {
     int64_t spent = 0, held = 0;
   };
-  std::map<std::string, Wallet> wallets;     // by seller and owner
-  std::map<std::string, int64_t> others;     // by seller, kind and owner
-  std::map<std::string, Limit> limits;       // by name and period
+  std::map<std::string, Wallet> wallets;  // by seller and owner
+  std::map<std::string, int64_t> others;  // by seller, kind and owner
+  std::map<std::string, Limit> limits;    // by name and period
   std::map<Digest, Id> digests;
 
   static std::string key(const AccountName& name) {

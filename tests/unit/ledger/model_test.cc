@@ -132,9 +132,8 @@ class Script {
       request.wallets.push_back({any_wallet(), nanos(amount())});
     }
     for (uint64_t n = rng.draw() % 3; n > 0; --n)
-      request.budgets.push_back({{"budget-" + std::to_string(n), std::to_string(rng.draw() % 3)},
-                                 nanos(200'000),
-                                 0});
+      request.budgets.push_back(
+          {{"budget-" + std::to_string(n), std::to_string(rng.draw() % 3)}, nanos(200'000), 0});
     if (rng.draw() % 4 == 0)
       request.idempotency.emplace().fill(static_cast<uint8_t>(rng.draw() % 60));
     if (rng.draw() % 6 == 0) request.kind = HoldKind::task;
@@ -298,8 +297,9 @@ TEST_CASE("random scripts agree with the model at every step") {
     short_charges += script.short_charges;
     restarts += script.restarts;
   }
-  std::printf("model: %zu steps, %zu holds admitted, %zu refused, %zu short charges, %zu restarts\n",
-              steps, admitted, refused, short_charges, restarts);
+  std::printf(
+      "model: %zu steps, %zu holds admitted, %zu refused, %zu short charges, %zu restarts\n", steps,
+      admitted, refused, short_charges, restarts);
   CHECK(admitted > 0);
   CHECK(refused > 0);
   CHECK(short_charges > 0);

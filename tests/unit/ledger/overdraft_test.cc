@@ -105,8 +105,7 @@ TEST_CASE("two workers at once on a wallet for 10") {
     // Nothing comes free before everybody has asked.
     while (admitted + refused < 500) std::this_thread::yield();
     for (Hold& hold : holds) {
-      const auto receipt =
-          loop.run(LedgerBox::releasing(std::move(hold), VoidReason::refused));
+      const auto receipt = loop.run(LedgerBox::releasing(std::move(hold), VoidReason::refused));
       MG_ASSERT(receipt);
     }
   };

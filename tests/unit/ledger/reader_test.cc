@@ -142,9 +142,9 @@ TEST_CASE("an account's history goes backward, page by page") {
   REQUIRE(changes.size() == 11);
   CHECK(changes.back() == usd(100).nanos());
   CHECK(journal.history(box.wallet, 1, 4, collect).error().code == Errc::invalid);
-  CHECK(journal.history(AccountName::wallet_of(box.platform, box.id()), 0, 4, collect)
-            .error()
-            .code == Errc::not_found);
+  CHECK(
+      journal.history(AccountName::wallet_of(box.platform, box.id()), 0, 4, collect).error().code ==
+      Errc::not_found);
   changes.clear();
   REQUIRE(journal.history(AccountName::sales_of(box.platform), 0, 100, collect));
   CHECK(changes.size() == 10);

@@ -276,6 +276,12 @@ TEST_CASE("a settlement is exactly its lines") {
     line.rate = *Rate::picos(kMost);
     CHECK(!prices_of(good, 1));
   }
+}
+
+TEST_CASE("a settlement has its bounds") {
+  PriceLine line = LedgerBox::line_of(nanos(7));
+  Settlement good;
+  good.lines = {&line, 1};
   SECTION("as many lines as may be") {
     std::vector<PriceLine> lines(limits::price_lines_max, line);
     good.lines = lines;

@@ -163,7 +163,9 @@ TEST_CASE("an account holds so much and no more") {
 TEST_CASE("a floor binds, either way, within its bounds") {
   LedgerBox box;
   box.open();
-  const auto set = [&](Money floor) { return box.loop.run(box.client->set_floor(box.wallet, floor)); };
+  const auto set = [&](Money floor) {
+    return box.loop.run(box.client->set_floor(box.wallet, floor));
+  };
   CHECK(set(usd(-5))->floor == usd(-5));  // opens the wallet
   CHECK(set(nanos(1)).error().code == Errc::refused);
   Hold hold = box.admitted(usd(5));
@@ -241,7 +243,8 @@ TEST_CASE("records of others ride along, all of a command or none") {
   CHECK(box.loop.run(box.client->change({})).error().code == Errc::invalid);
   CHECK(box.loop.run(box.client->put("", "k", "v")).error().code == Errc::invalid);
   const std::string big(limits::record_value_bytes_max, 'b');
-  REQUIRE(box.loop.run(box.client->put("big", std::string(limits::record_key_bytes_max, 'k'), big)));
+  REQUIRE(
+      box.loop.run(box.client->put("big", std::string(limits::record_key_bytes_max, 'k'), big)));
   box.close();
   box.open();
   CHECK(**box.ledger->record("big", std::string(limits::record_key_bytes_max, 'k')) == big);
