@@ -123,6 +123,10 @@ WatchSlot::WatchSlot(Watchdog& watchdog)
     : watchdog_(watchdog), thread_(pthread_self()), cpu_(ThreadCpuClock::of_calling_thread()) {
   MG_ASSERT(slot_of_thread == nullptr);
   slot_of_thread = this;
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, kill_signal());
+  MG_ASSERT(pthread_sigmask(SIG_UNBLOCK, &set, nullptr) == 0);
   watchdog_.add(*this);
 }
 
