@@ -113,4 +113,8 @@ class ObserveCall final : public PhaseCall {
 // "a table", "a number", ...: for messages about what a hook returned.
 std::string described(lua_State* L, int index);
 
+// The size of the list at `index`: a table without metatable and with no keys but 1 to n. Empty for
+// anything else.
+std::optional<size_t> list_size(lua_State* L, int index);
+
 }  // namespace mg::api

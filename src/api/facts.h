@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/address.h"
+#include "base/limits.h"
 #include "base/money.h"
 
 namespace mg::api {
@@ -114,7 +115,7 @@ struct CandidateFacts {
   int64_t cost_ppm = kPpmOne;  // what the channel costs us, as parts per million of the price
 };
 
-inline constexpr size_t kMultipliersMax = 3;
+inline constexpr size_t kMultipliersMax = limits::price_multipliers_max;
 
 // A meter of a model and what a unit of it costs. `quote` lets policies replace the rate and
 // append multipliers; it writes them here.

@@ -54,15 +54,16 @@ int QuoteCall::push_rest(lua_State* L) {
 
 script::HookCall::Next QuoteCall::take_results(lua_State* L, const script::Module& module) {
   if (lua_isnil(L, kFirst)) return Next::ask_on;
-  if (!script::push_table_at(L, kFirst))
+  const auto size = list_size(L, kFirst);
+  if (!size)
     luaL_error(L, "%s: quote must return nil or the lines, not %s", module.path.c_str(),
                described(L, kFirst).c_str());
-  const size_t size = lua_objlen(L, -1);
-  if (size > lines_.size())
+  if (*size > lines_.size())
     luaL_error(L, "%s: quote returned more lines than it got", module.path.c_str());
+  lua_pushvalue(L, kFirst);
   // Lines that are not returned stay as they are; one that is returned twice is a mistake.
   std::vector<bool> seen(lines_.size());
-  for (size_t i = 1; i <= size; ++i) {
+  for (size_t i = 1; i <= *size; ++i) {
     lua_rawgeti(L, -1, static_cast<int>(i));
     const int item = lua_gettop(L);
     const size_t position = position_of_line(L, static_cast<int>(i));

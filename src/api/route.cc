@@ -54,15 +54,16 @@ int RouteCall::push_rest(lua_State* L) {
 
 script::HookCall::Next RouteCall::take_results(lua_State* L, const script::Module& module) {
   if (lua_isnil(L, kFirst)) return Next::ask_on;
-  if (!script::push_table_at(L, kFirst))
+  const auto size = list_size(L, kFirst);
+  if (!size)
     luaL_error(L, "%s: route must return nil or a list of candidates, not %s", module.path.c_str(),
                described(L, kFirst).c_str());
-  const size_t size = lua_objlen(L, -1);
-  if (size > work_.size())
+  if (*size > work_.size())
     luaL_error(L, "%s: route returned more candidates than it got", module.path.c_str());
+  lua_pushvalue(L, kFirst);
   std::vector<CandidateWork> chosen;
-  chosen.reserve(size);
-  for (size_t i = 1; i <= size; ++i) {
+  chosen.reserve(*size);
+  for (size_t i = 1; i <= *size; ++i) {
     lua_rawgeti(L, -1, static_cast<int>(i));
     chosen.push_back(read_candidate(L, static_cast<int>(i)));
     lua_pop(L, 1);

@@ -21,6 +21,17 @@ constexpr int kInstructionsPerCount = 100;
 constexpr int64_t kCountedCpuFactor = 100;
 constexpr uint64_t kStepsPerClockReading = 16 * kInstructionsPerCount;
 
+// The innermost line of the script itself.
+std::string place_of(lua_State* L) {
+  lua_Debug frame;
+  for (int level = 0; level < 4 && lua_getstack(L, level, &frame); ++level) {
+    lua_getinfo(L, "Sl", &frame);
+    if (frame.currentline > 0)
+      return std::string(frame.short_src) + ":" + std::to_string(frame.currentline);
+  }
+  return {};
+}
+
 void on_kill(lua_State* L, lua_Debug*) { stop(L); }
 
 void on_count(lua_State* L, lua_Debug*) {
@@ -63,6 +74,7 @@ void charge(lua_State* L, uint64_t steps) {
 
 void stop(lua_State* L) {
   Budget& budget = budget_of(L);
+  if (!budget.stopped) budget.stopped_at = place_of(L);
   budget.stopped = true;
   lua_sethook(L, on_kill, kEveryEvent, 1);
   lua_pushlightuserdata(L, const_cast<char*>(&kStop));

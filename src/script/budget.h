@@ -26,6 +26,7 @@ struct Budget {
   // Set by the signal handler; from then on until the run ends, whatever the script does raises.
   volatile std::sig_atomic_t expired = 0;
   bool stopped = false;
+  std::string stopped_at;  // "policies/x.lua:12", where the script was then
   uint64_t steps = 0;
   int nesting = 0;
   // Of runs whose instructions are counted: when even a script that makes each instruction cost a

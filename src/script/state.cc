@@ -111,7 +111,8 @@ Outcome State::protect(void (*body)(lua_State*, void*), void* data) {
 Outcome State::outcome_of(int status) {
   Outcome outcome;
   if (is_stop(lua_, -1)) {
-    outcome = {Ending::out_of_time, "the budget of processor time or steps is spent"};
+    outcome = {Ending::out_of_time,
+               budget_.stopped_at + ": the budget of processor time or steps is spent"};
   } else if (status == LUA_ERRMEM) {
     outcome = {Ending::out_of_memory, "the memory budget is spent"};
     wants_collection_ = true;
@@ -145,6 +146,7 @@ Run::~Run() {
   if (stopped || !state_.slot_) clear_hook(budget);
   budget.stopped = false;
   budget.expired = 0;
+  budget.stopped_at.clear();
   if (budget.scratch.capacity() > kScratchKeptBytes) std::string().swap(budget.scratch);
   if (stopped) ++state_.strikes_;
   if (state_.wants_collection_) state_.recover_memory();

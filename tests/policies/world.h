@@ -12,6 +12,16 @@
 #include "limit/buckets.h"
 #include "script/watchdog.h"
 
+// ThreadSanitizer delivers a signal only when the thread next calls into the C library, so under
+// it scripts are stopped by counting their instructions.
+#if defined(__SANITIZE_THREAD__)
+#define MG_UNDER_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define MG_UNDER_TSAN 1
+#endif
+#endif
+
 namespace mg::api::test {
 
 class TestClock final : public Clock {
