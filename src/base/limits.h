@@ -20,6 +20,11 @@ inline constexpr size_t body_bytes_max = 32 * MiB;
 inline constexpr size_t chunk_overhead_bytes_max = 32;        // allowed framing bytes per chunk ...
 inline constexpr size_t chunk_overhead_base_bytes = 1 * KiB;  // ... and for the body as a whole
 inline constexpr size_t forwarded_hops_max = 32;
+inline constexpr size_t base_url_bytes_max = 2 * KiB;  // of a channel
+
+// TLS.
+inline constexpr size_t tls_handshake_bytes_max = 64 * KiB;  // kept while the pool works
+inline constexpr size_t tls_sessions_max = 1024;             // origins a worker can resume
 
 // JSON of clients.
 inline constexpr size_t json_depth_max = 64;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "http/headers.h"
@@ -60,6 +61,11 @@ struct ResponseHead {
   Framing body;
   Headers headers;
 };
+
+// Dates as heads carry them: "Sun, 06 Nov 1994 08:49:37 GMT" (IMF-fixdate, RFC 9110, 5.6.7).
+std::string format_http_date(int64_t unix_s);
+// Seconds since 1970; the two obsolete forms are not read.
+std::optional<int64_t> parse_http_date(std::string_view text);
 
 // The text that goes with a status: "Not Found"; empty for one nobody registered.
 std::string_view reason_phrase(int status);

@@ -21,7 +21,13 @@ class HeadLines {
   Scan scan(std::string_view bytes);
   // Still within the first line.
   bool in_first_line() const { return lines_ == 0; }
-  void reset() { *this = {}; }
+  uint32_t lines() const { return lines_; }
+  void begin_head() { *this = {}; }
+  // For the fields after a chunked body, which no first line stands before.
+  void begin_trailers() {
+    *this = {};
+    lines_ = 1;
+  }
 
  private:
   uint32_t lines_ = 0;

@@ -53,19 +53,19 @@ class SseReader {
 
  private:
   size_t find_end(std::string_view bytes);
-  void read_fields(std::string_view block, SseEvent& event);
+  void read_fields(SseEvent& event);
   void read_line(std::string_view line, SseEvent& event);
   void add_data(std::string_view value, SseEvent& event);
 
   const size_t event_bytes_max_;
-  std::string carry_;            // of an event that came in parts
+  std::string carry_;            // of an event that comes in parts
   std::string data_;             // of an event with several data lines
-  bool carry_is_given_ = false;  // `carry_` was handed out with the event before
+  bool carry_is_given_ = false;  // it was handed out with the event before
   bool line_is_empty_ = true;
   bool after_cr_ = false;
+  bool is_first_event_ = true;
   bool failed_ = false;
-  uint8_t bom_bytes_ = 0;  // of a byte order mark at the very start, matched so far; 4: past it
-  bool first_event_ = true;
+  uint8_t bom_bytes_ = 0;  // of a byte order mark at the very start
 };
 
 // Appends one event; `type` may be empty. Line breaks in `data` become further data lines.
