@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "http/parser.h"
@@ -97,7 +98,7 @@ bool feed_piece(Parser& parser, std::string_view bytes, Found& found) {
       case ParseEvent::complete:
         ++found.complete;
         found.story += "[" + found.last_body + "]\n";
-        if (found.closes) return false;
+        if (found.closes || std::is_same_v<Parser, ResponseParser>) return false;
         break;
       case ParseEvent::error:
         found.error_status = parser.error().status;
