@@ -287,6 +287,7 @@ Parsed MessageParser::end_of_head(size_t consumed, std::string_view rest) {
 Parsed MessageParser::feed_body(std::string_view bytes) {
   llhttp_t* p = as_llhttp(llhttp_);
   p->data = this;
+  if (bytes.empty()) bytes = "";  // llhttp adds to the pointer, so it must not be null
   size_t consumed = 0;
   for (;;) {
     piece_ = {};

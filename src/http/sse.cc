@@ -14,28 +14,19 @@ constexpr uint8_t kNoByteOrderMark = 4;
 // A buffer that grew beyond this for one long event is given back.
 constexpr size_t kBytesKept = 4 * limits::KiB;
 
-// Finds line ends from left to right. What was found ahead is remembered, so that each byte is
-// looked at twice however LF and CR are mixed.
-class LineEnds {
- public:
-  explicit LineEnds(const char* end) : end_(end) {}
-
-  // The next LF or CR at or after `at`, or the end.
-  const char* next(const char* at) {
-    return std::min(search(at, '\n', lf_), search(at, '\r', cr_));
+// The next LF or CR at or after `at`, or the end. It looks ahead in steps that grow, so that a
+// stream with one kind of line end only is not searched to its end for the other.
+const char* next_break(const char* at, const char* end) {
+  for (size_t step = 256; at != end; step *= 4) {
+    const size_t ahead = std::min(step, static_cast<size_t>(end - at));
+    const void* lf = std::memchr(at, '\n', ahead);
+    const size_t before_lf = lf ? static_cast<size_t>(static_cast<const char*>(lf) - at) : ahead;
+    if (const void* cr = std::memchr(at, '\r', before_lf)) return static_cast<const char*>(cr);
+    if (lf) return static_cast<const char*>(lf);
+    at += ahead;
   }
-
- private:
-  const char* search(const char* at, char c, const char*& known) const {
-    if (known && known >= at) return known;
-    const void* found = std::memchr(at, c, static_cast<size_t>(end_ - at));
-    return known = found ? static_cast<const char*>(found) : end_;
-  }
-
-  const char* const end_;
-  const char* lf_ = nullptr;
-  const char* cr_ = nullptr;
-};
+  return end;
+}
 
 void release_if_large(std::string& buffer) {
   buffer.clear();
@@ -90,7 +81,6 @@ size_t SseReader::find_end(std::string_view bytes) {
     bom_bytes_ = kNoByteOrderMark;
     break;
   }
-  LineEnds ends(end);
   while (at != end) {
     if (after_cr_) {
       after_cr_ = false;
@@ -99,7 +89,7 @@ size_t SseReader::find_end(std::string_view bytes) {
         continue;
       }
     }
-    const char* const line_end = ends.next(at);
+    const char* const line_end = next_break(at, end);
     if (line_end != at) line_is_empty_ = false;
     if (line_end == end) break;
     const bool ends_event = line_is_empty_;
@@ -124,9 +114,8 @@ void SseReader::read_fields(SseEvent& event) {
   release_if_large(data_);
   const char* at = block.data();
   const char* const end = at + block.size();
-  LineEnds ends(end);
   while (at != end) {
-    const char* const line_end = ends.next(at);
+    const char* const line_end = next_break(at, end);
     if (line_end != at) read_line({at, static_cast<size_t>(line_end - at)}, event);
     at = line_end == end ? end : line_end + 1;  // the LF of a CRLF reads as one more empty line
   }

@@ -72,10 +72,12 @@ bool is_host_name(std::string_view host) {
 
 bool is_local_name(std::string_view host) {
   if (host.find('.') == std::string_view::npos) return true;  // resolved by the local network
-  return std::any_of(
-      std::begin(kLocalSuffixes), std::end(kLocalSuffixes), [&](std::string_view suffix) {
-        return host.ends_with(suffix) && host[host.size() - suffix.size() - 1] == '.';
-      });
+  for (std::string_view suffix : kLocalSuffixes) {
+    if (!host.ends_with(suffix)) continue;
+    const std::string_view before = host.substr(0, host.size() - suffix.size());
+    if (before.empty() || before.back() == '.') return true;
+  }
+  return false;
 }
 
 Result<> read_host(std::string_view text, Origin& origin) {

@@ -242,6 +242,9 @@ TEST_CASE("time is linear in the bytes, however lines end") {
   const Read read = read_stream(text);
   REQUIRE(read.events.size() == 2);
   CHECK(read.events[1].data == "y");
+  std::string events;
+  for (size_t i = 0; i < 200'000; ++i) events += "data\r\r";
+  CHECK(read_stream(events).events.size() == 200'000);
 }
 
 TEST_CASE("every recorded and hostile stream reads the same at every split point") {

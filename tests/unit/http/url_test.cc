@@ -138,9 +138,12 @@ TEST_CASE("private addresses need leave, and some get none") {
   }
   CHECK(judge("http://ollama:11434", {ip("172.17.0.2")}, kPrivate).has_value());
   CHECK(!judge("http://ollama:11434", {ip("172.17.0.2")}, kPublicOnly));
-  for (std::string_view local : {"https://localhost", "https://LOCALHOST", "https://x.localhost",
-                                 "https://printer.local", "https://db.internal", "https://nas"})
+  for (std::string_view local :
+       {"https://localhost", "https://LOCALHOST", "https://x.localhost", "https://printer.local",
+        "https://db.internal", "https://nas", "https://home.arpa", "https://x.home.arpa"})
     CHECK(!judge(local, {ip("8.8.8.8")}, kPublicOnly));
+  CHECK(judge("https://notlocal.example", {ip("8.8.8.8")}, kPublicOnly).has_value());
+  CHECK(judge("https://mylocalhost.com", {ip("8.8.8.8")}, kPublicOnly).has_value());
 }
 
 TEST_CASE("plain http goes out only with leave, whatever the name resolves to") {
