@@ -187,6 +187,12 @@ TEST_CASE("bounds on answers hold at their edge and not beyond") {
     };
     CHECK(response_status_of(with_head(limits::upstream_head_bytes_max)) == 0);
     CHECK(response_status_of(with_head(limits::upstream_head_bytes_max + 1)) == 502);
+    const auto of = [](uint64_t length) {
+      return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(length) + "\r\n\r\n";
+    };
+    const ParseLimits real{limits::upstream_head_bytes_max, limits::answer_bytes_max};
+    CHECK(parse_response(of(limits::answer_bytes_max), Method::get, {}, real).heads == 1);
+    CHECK(parse_response(of(limits::answer_bytes_max + 1), Method::get, {}, real).heads == 0);
     const ParseLimits small{limits::head_bytes_max, 10};
     const std::string head = "HTTP/1.1 200 OK\r\n\r\n";
     CHECK(parse_response(head + "0123456789", Method::get, {}, small).complete == 1);
