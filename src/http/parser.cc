@@ -9,7 +9,6 @@
 namespace mg::http {
 namespace {
 
-constexpr int kBadGateway = 502;
 // Stands for a chunk's data where the bytes around it are looked at: only CRLF may follow it.
 constexpr char kChunkData = '\0';
 
@@ -36,8 +35,6 @@ std::optional<Method> method_of(uint8_t llhttp_method) {
   }
 }
 
-bool is_interim(int status) { return status < 200; }
-
 }  // namespace
 
 // What llhttp calls while it runs. Spans may come in pieces, so pieces only move an end; checks
@@ -45,11 +42,6 @@ bool is_interim(int status) { return status < 200; }
 // how the input was split.
 struct MessageParser::Callbacks {
   static MessageParser& self(llhttp_t* p) { return *static_cast<MessageParser*>(p->data); }
-
-  static int reject(MessageParser& parser, int status, std::string_view reason) {
-    parser.set_error(status, reason);
-    return -1;
-  }
 
   static void extend(llhttp_t* p, Headers::Stored& span, const char* at, size_t length) {
     const MessageParser& parser = self(p);
@@ -60,8 +52,8 @@ struct MessageParser::Callbacks {
 
   static int on_method_complete(llhttp_t* p) {
     const auto method = method_of(p->method);
-    if (p->method == HTTP_PRI) return reject(self(p), 505, "HTTP/2 is not spoken here");
-    if (!method) return reject(self(p), 501, "unknown method");
+    if (p->method == HTTP_PRI) return self(p).reject(505, "HTTP/2 is not spoken here");
+    if (!method) return self(p).reject(501, "unknown method");
     self(p).seen_.method = *method;
     return 0;
   }
@@ -72,15 +64,15 @@ struct MessageParser::Callbacks {
   static int on_url_complete(llhttp_t* p) {
     MessageParser& parser = self(p);
     if (parser.seen_.target.bytes > limits::target_bytes_max)
-      return reject(parser, 414, "target too long");
+      return parser.reject(414, "target too long");
     if (!is_target(parser.seen_.method, parser.seen_.headers.stored(parser.seen_.target)))
-      return reject(parser, 400, "malformed target");
+      return parser.reject(400, "malformed target");
     return 0;
   }
   static int on_version_complete(llhttp_t* p) {
     MessageParser& parser = self(p);
     if (p->http_major != 1 || p->http_minor > 1)
-      return reject(parser, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+      return parser.reject(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
     parser.version_seen_ = true;
     parser.seen_.minor_version = p->http_minor;
     return 0;
@@ -115,7 +107,7 @@ struct MessageParser::Callbacks {
   static int on_chunk_header(llhttp_t* p) {
     MessageParser& parser = self(p);
     if (p->content_length > parser.limits_.body_bytes_max - parser.body_bytes_)
-      return reject(parser, 413, "body too large");
+      return parser.reject(413, "body too large");
     parser.chunk_begins_ = true;
     parser.is_last_chunk_ = p->content_length == 0;
     return HPE_PAUSED;
@@ -175,10 +167,6 @@ void MessageParser::begin() {
   body_bytes_ = framing_bytes_ = chunks_ = 0;
   last_framing_byte_ = '\n';
   stage_ = Stage::idle;
-}
-
-void MessageParser::set_error(int status, std::string_view reason) {
-  error_ = {direction_ == Direction::request ? status : kBadGateway, reason};
 }
 
 Parsed MessageParser::refuse(int status, std::string_view reason) {
@@ -269,7 +257,7 @@ bool MessageParser::run(std::string_view added) {
 }
 
 Parsed MessageParser::end_of_head(size_t consumed, std::string_view rest) {
-  if (direction_ == Direction::response && is_interim(seen_.status)) {
+  if (direction_ == Direction::response && seen_.status < kFirstFinalStatus) {
     const uint8_t interim = interim_heads_ + 1;
     if (interim > limits::informational_heads_max)
       return refuse(kBadGateway, "too many interim answers");
@@ -365,137 +353,6 @@ Parsed MessageParser::end_of_message(size_t consumed) {
   begin();
   if (direction_ == Direction::response) stage_ = Stage::done;
   return {ParseEvent::complete, consumed, {}};
-}
-
-int MessageParser::end_of_name() {
-  const std::string_view name = seen_.headers.stored(name_);
-  if (direction_ == Direction::request && !version_seen_)
-    return Callbacks::reject(*this, 400, "no version in the request line");
-  if (name.size() > limits::header_name_bytes_max)
-    return Callbacks::reject(*this, 431, "field name too long");
-  if (!is_field_name(name)) return Callbacks::reject(*this, 400, "malformed field name");
-  if (stage_ == Stage::trailers && is_forbidden_trailer(name))
-    return Callbacks::reject(*this, 400, "field not allowed after a body");
-  // "a_b" and "a-b" are one name to many programs behind us.
-  if (direction_ == Direction::request && name.find('_') != std::string_view::npos)
-    return Callbacks::reject(*this, 400, "underscore in field name");
-  value_ = {name_.at + name_.bytes, 0};
-  return 0;
-}
-
-int MessageParser::end_of_field() {
-  const Headers::Stored name_at = std::exchange(name_, {});
-  if (stage_ == Stage::trailers) return 0;
-  Headers& headers = seen_.headers;
-  if (headers.entries_.size() == limits::header_count_max)
-    return Callbacks::reject(*this, 431, "too many fields");
-  const std::string_view name = headers.stored(name_at);
-  const size_t written_bytes = value_.bytes;
-  const std::string_view value = trimmed(headers.stored(value_));
-  if (!value.empty())
-    value_ = {static_cast<uint32_t>(value.data() - headers.bytes_.data()),
-              static_cast<uint32_t>(value.size())};
-  headers.entries_.push_back({name_at, value_});
-  // Fields that say how a message is framed are held to their plainest spelling in requests: one
-  // blank at most, before the value.
-  const size_t gap = value_.at - (name_at.at + name_at.bytes);
-  const bool is_plain = written_bytes == value.size() && !value.empty() &&
-                        (gap == 1 || (gap == 2 && headers.bytes_[value_.at - 1] == ' '));
-  return check_field(name, value, is_plain);
-}
-
-int MessageParser::check_field(std::string_view name, std::string_view value, bool is_plain) {
-  const bool is_request = direction_ == Direction::request;
-  if (equal_ignoring_case(name, "content-length")) {
-    if (std::exchange(has_content_length_, true))
-      return Callbacks::reject(*this, 400, "more than one Content-Length");
-    const auto length = parse_number<uint64_t>(value);
-    const bool has_zeros = value.size() > 1 && value.front() == '0';
-    if (!length || value.size() > limits::content_length_digits_max ||
-        (is_request && (has_zeros || !is_plain)))
-      return Callbacks::reject(*this, 400, "malformed Content-Length");
-    seen_.framing = Framing::length(*length);
-  } else if (equal_ignoring_case(name, "transfer-encoding")) {
-    if (std::exchange(has_transfer_encoding_, true))
-      return Callbacks::reject(*this, 400, "more than one Transfer-Encoding");
-    if (!is_chunked(value))
-      return is_single_coding(value) ? Callbacks::reject(*this, 501, "unknown transfer coding")
-                                     : Callbacks::reject(*this, 400, "malformed Transfer-Encoding");
-    if (is_request && !is_plain)
-      return Callbacks::reject(*this, 400, "malformed Transfer-Encoding");
-  } else if (is_request && equal_ignoring_case(name, "content-type")) {
-    if (std::exchange(has_content_type_, true))
-      return Callbacks::reject(*this, 400, "more than one Content-Type");
-  }
-  return 0;
-}
-
-// What both directions ask of a head, and what follows for the body.
-bool MessageParser::check_framing() {
-  const auto no = [this](std::string_view reason) {
-    set_error(400, reason);
-    return false;
-  };
-  if (has_transfer_encoding_) {
-    if (has_content_length_) return no("both Content-Length and Transfer-Encoding");
-    if (seen_.minor_version == 0) return no("Transfer-Encoding in HTTP/1.0");
-    seen_.framing = Framing::chunked();
-  }
-  const Headers& headers = seen_.headers;
-  const bool says_close = headers.has_token("connection", "close");
-  seen_.keep_alive =
-      !says_close && (seen_.minor_version == 1 || headers.has_token("connection", "keep-alive"));
-  return true;
-}
-
-bool MessageParser::check_request() {
-  const auto no = [this](int status, std::string_view reason) {
-    set_error(status, reason);
-    return false;
-  };
-  const Headers& headers = seen_.headers;
-  const std::string_view target = headers.stored(seen_.target);
-  if (!version_seen_ || !is_request_line(headers.bytes_, seen_.method, target, seen_.minor_version))
-    return no(400, "malformed request line");
-  if (!is_ascii(headers.bytes_)) return no(400, "bytes beyond ASCII in the head");
-  const size_t hosts = headers.count("host");
-  if (hosts > 1 || (hosts == 0 && seen_.minor_version == 1))
-    return no(400, "a request has exactly one Host");
-  if (hosts == 1 && !is_host(*headers.find("host"))) return no(400, "malformed Host");
-  if (!check_framing()) return false;
-  if (seen_.framing == Framing::length(0)) seen_.framing = Framing::none();
-  if (headers.contains("expect") && seen_.minor_version == 1) {
-    if (!equal_ignoring_case(headers.joined("expect"), "100-continue"))
-      return no(417, "unknown expectation");
-    seen_.expects_continue = seen_.framing.kind != BodyKind::none;
-  }
-  const bool may_have_body = seen_.method != Method::get && seen_.method != Method::head &&
-                             seen_.method != Method::options;
-  if (seen_.framing.kind != BodyKind::none && !may_have_body)
-    return no(400, "a body where the method has none");
-  if (seen_.framing.bytes > limits_.body_bytes_max) return no(413, "body too large");
-  return true;
-}
-
-bool MessageParser::check_response() {
-  const auto no = [this](std::string_view reason) {
-    set_error(kBadGateway, reason);
-    return false;
-  };
-  const int status = seen_.status;
-  if (!version_seen_ || !is_status_line(seen_.headers.bytes_, seen_.minor_version, status))
-    return no("malformed status line");
-  if (status < 100 || status > 599) return no("status out of range");
-  if (status == 101) return no("an upgrade nobody asked for");
-  if (!check_framing()) return false;
-  if (is_interim(status) || status == 204 || status == 304 || asked_ == Method::head) {
-    seen_.framing = Framing::none();
-  } else if (!has_transfer_encoding_ && !has_content_length_) {
-    seen_.framing = Framing::until_close();
-    seen_.keep_alive = false;
-  }
-  if (seen_.framing.bytes > limits_.body_bytes_max) return no("body too large");
-  return true;
 }
 
 RequestHead RequestParser::take_head() {

@@ -79,6 +79,9 @@ class MessageParser {
     bool expects_continue = false;
   };
 
+  static constexpr int kBadGateway = 502;        // what every broken answer comes to
+  static constexpr int kFirstFinalStatus = 200;  // 1xx are interim
+
   MessageParser(Direction direction, const ParseLimits& limits);
   ~MessageParser() = default;
 
@@ -108,8 +111,8 @@ class MessageParser {
   bool check_chunk_framing(std::string_view framing);
   uint64_t framing_bytes_allowed() const;
 
-  // Each is called when llhttp found the end of the thing; on a breach they set the error and
-  // return what makes llhttp stop.
+  // In parser_checks.cc: called when llhttp found the end of the thing.
+  int reject(int status, std::string_view reason);
   int end_of_name();
   int end_of_field();
   int check_field(std::string_view name, std::string_view value, bool is_plain);

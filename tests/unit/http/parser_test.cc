@@ -85,7 +85,7 @@ TEST_CASE("the parser stays small, for there are thousands of them") {
   CHECK(sizeof(ResponseParser) <= 384);
 }
 
-TEST_CASE("each bound holds at its edge and not beyond") {
+TEST_CASE("bounds on heads hold at their edge and not beyond") {
   const std::string end = "\r\n";
   SECTION("target") {
     const auto with_target = [&](size_t size) {
@@ -123,6 +123,9 @@ TEST_CASE("each bound holds at its edge and not beyond") {
     CHECK(status_of(with_digits(limits::content_length_digits_max), wide) == 0);
     CHECK(status_of(with_digits(limits::content_length_digits_max + 1), wide) == 400);
   }
+}
+
+TEST_CASE("bounds on bodies hold at their edge and not beyond") {
   SECTION("body by length") {
     const ParseLimits small{limits::head_bytes_max, 10};
     CHECK(status_of(kStart + "Content-Length: 10\r\n\r\n0123456789", small) == 0);
@@ -164,6 +167,9 @@ TEST_CASE("each bound holds at its edge and not beyond") {
     CHECK(status_of(with_trailers(allowed)) == 0);
     CHECK(status_of(with_trailers(allowed + 1)) == 400);
   }
+}
+
+TEST_CASE("bounds on answers hold at their edge and not beyond") {
   SECTION("interim answers") {
     const std::string interim = "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
     const auto after = [&](size_t count) {
@@ -181,6 +187,12 @@ TEST_CASE("each bound holds at its edge and not beyond") {
     };
     CHECK(response_status_of(with_head(limits::upstream_head_bytes_max)) == 0);
     CHECK(response_status_of(with_head(limits::upstream_head_bytes_max + 1)) == 502);
+    const auto of = [](uint64_t length) {
+      return "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(length) + "\r\n\r\n";
+    };
+    const ParseLimits real{limits::upstream_head_bytes_max, limits::answer_bytes_max};
+    CHECK(parse_response(of(limits::answer_bytes_max), Method::get, {}, real).heads == 1);
+    CHECK(parse_response(of(limits::answer_bytes_max + 1), Method::get, {}, real).heads == 0);
     const ParseLimits small{limits::head_bytes_max, 10};
     const std::string head = "HTTP/1.1 200 OK\r\n\r\n";
     CHECK(parse_response(head + "0123456789", Method::get, {}, small).complete == 1);

@@ -1,5 +1,6 @@
 #include "tls/engine.h"
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <thread>
@@ -300,4 +301,34 @@ TEST_CASE("text that does not fit waits for the next call") {
   CHECK(pair.server->read(in, plain, pair.to_client).value() == 2);
   CHECK(!pair.server->has_plain());
   CHECK(pair.server->read(in, plain, pair.to_client).value() == 0);
+}
+
+TEST_CASE("threads share credentials, tickets and authorities") {
+  World& world = World::get();
+  std::atomic<int> full{0}, resumed{0}, failed{0};
+  const auto work = [&] {
+    std::shared_ptr<const Session> session;
+    for (int i = 0; i < 12; ++i) {
+      Pair pair = between(world.server, "localhost", world.trust, session);
+      const Outcome outcome = shake(pair);
+      if (!outcome) {
+        ++failed;
+        continue;
+      }
+      ++(pair.server->was_resumed() ? resumed : full);
+      std::string text;
+      if (!pair.server->write("x", pair.to_client)) ++failed;
+      std::string_view in = pair.to_client;
+      char plain[100];
+      if (pair.client->read(in, plain, pair.to_server).value_or(0) != 1) ++failed;
+      // Every other time as if for the first.
+      session = i % 2 ? nullptr : pair.client->take_session();
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) threads.emplace_back(work);
+  for (std::thread& thread : threads) thread.join();
+  CHECK(failed == 0);
+  CHECK(full == 24);
+  CHECK(resumed == 24);
 }
