@@ -38,6 +38,7 @@ enum Row : uint8_t {
 };
 
 constexpr int kSignUnit = 64;
+constexpr int kFactorUnit = 32;
 constexpr int kClassUnit = 32;
 constexpr unsigned kMiddleLetters = 5;
 constexpr unsigned kFarLetters = 10;
@@ -232,7 +233,7 @@ int64_t InputShape::priced(Tokenizer tokenizer) const {
   int64_t characters = 0;
   for (size_t i = 0; i < kClasses; ++i)
     characters += int64_t{characters_[i]} * ceiling::kClasses[t * kClasses + i];
-  return ceil_div(signs_ * ceiling::kFactors[t], kSignUnit * kSignUnit) +
+  return ceil_div(signs_ * ceiling::kFactors[t], kSignUnit * kFactorUnit) +
          ceil_div(characters, kClassUnit);
 }
 
@@ -263,12 +264,16 @@ int64_t input_tokens_bound(const InputShape& shape, const TokenProfile& profile)
   return sum + shape.images_[static_cast<size_t>(profile.images)];
 }
 
-int64_t input_tokens_estimate(const InputShape& shape, const TokenProfile& profile) {
-  int64_t sum = shape.priced(profile.tokenizer) * 6 / 7 + shape.tokens_ + profile.request;
-  sum += shape.messages_ * profile.message + shape.tool_calls_ * profile.tool_call_max / 2;
-  sum += shape.tools_ * profile.tool_max / 2 + shape.formats_ * profile.format_max / 2;
+int64_t input_overhead_estimate(const InputShape& shape, const TokenProfile& profile) {
+  int64_t sum = shape.tokens_ + profile.request + shape.messages_ * profile.message;
+  sum += shape.tool_calls_ * profile.tool_call_max / 2 + shape.tools_ * profile.tool_max / 2;
+  sum += shape.formats_ * profile.format_max / 2;
   if (shape.tools_ > 0) sum += profile.tools_max / 2;
   return sum + shape.images_[static_cast<size_t>(profile.images)] / 2;
+}
+
+int64_t input_tokens_estimate(const InputShape& shape, const TokenProfile& profile) {
+  return shape.priced(profile.tokenizer) * 6 / 7 + input_overhead_estimate(shape, profile);
 }
 
 }  // namespace mg::gateway

@@ -44,8 +44,9 @@ struct Character {
   size_t bytes;
 };
 
-// What a request is made of, gathered while its body is read: one pass over its strings, 1 ns a
-// byte, nothing allocated, no tokenizer chosen yet. All strings are UTF-8 without JSON's escapes.
+// What a request is made of, gathered while its body is read: one pass over its strings at
+// about 2 ns a byte, nothing allocated, no tokenizer chosen yet. All strings are UTF-8 without
+// JSON's escapes.
 class InputShape {
  public:
   // A string that the model reads: of a message, an instruction, a name, a tool's result.
@@ -66,6 +67,7 @@ class InputShape {
  private:
   friend int64_t input_tokens_bound(const InputShape&, const TokenProfile&);
   friend int64_t input_tokens_estimate(const InputShape&, const TokenProfile&);
+  friend int64_t input_overhead_estimate(const InputShape&, const TokenProfile&);
 
   int64_t text_bound(Tokenizer tokenizer) const;
   int64_t text_bound(const TokenProfile& profile) const;
@@ -90,7 +92,12 @@ class InputShape {
 // At least the tokens of input that the provider will count, for a model of that profile.
 int64_t input_tokens_bound(const InputShape& shape, const TokenProfile& profile);
 
-// About that many, for limits and policies: within 15 % for prose, without a second pass.
+// About that many, for limits and policies, without a second pass: within 15 % for prose; a request
+// with tools can be some hundred tokens off.
 int64_t input_tokens_estimate(const InputShape& shape, const TokenProfile& profile);
+
+// What is beside the texts in that estimate: frames of messages, tools, images. Together with a
+// TokenCounter over the same texts it stands for the provider's figure where that never came.
+int64_t input_overhead_estimate(const InputShape& shape, const TokenProfile& profile);
 
 }  // namespace mg::gateway

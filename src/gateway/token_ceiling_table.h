@@ -145,9 +145,9 @@ inline constexpr std::array<uint8_t, 2496> kSigns = {
 inline constexpr uint8_t kMiddleLetter = 3;
 inline constexpr uint8_t kFarLetter = 56;
 
-// What the sum of signs is multiplied by, for each tokenizer, in 1/64.
+// What the sum of signs is multiplied by, for each tokenizer, in 1/32.
 inline constexpr std::array<uint8_t, 9> kFactors = {
-    61, 62, 70, 124, 65, 65, 62, 61, 65};
+    31, 31, 35, 54, 33, 33, 31, 31, 33};
 
 // Ceiling of a character: tokenizers x (scripts, rare Han, repeated bytes), in 1/32 token.
 inline constexpr std::array<uint8_t, 252> kClasses = {

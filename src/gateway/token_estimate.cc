@@ -237,9 +237,7 @@ struct TokenCounter::Prices {
   int16_t capitals[2][kCapitalsLengths];
   int16_t digit[3];  // by the place in a run, over and over
   int16_t script[kRunScripts][kRunLengths];
-  int16_t repeat;        // a character for the fourth time, and so on
-  int16_t second_space;  // of a run
-  int16_t ninth_space;
+  int16_t second_space;   // of a run
   int16_t han_single[4];  // by tier
   int16_t han_joined[4];
   int16_t letters_scale;  // of the pairs of letters
@@ -256,14 +254,41 @@ const TokenCounter::Prices& TokenCounter::prices_of(Tokenizer tokenizer) {
 }
 
 void TokenCounter::add(std::string_view utf8) {
-  for (const char c : utf8) {
-    const auto byte = static_cast<uint8_t>(c);
-    if (byte < 0x80 && missing_ == 0) {
-      take(byte);
-    } else {
+  const char* at = utf8.data();
+  const char* const end = at + utf8.size();
+  while (at != end) {
+    const auto byte = static_cast<uint8_t>(*at++);
+    if (byte >= 0x80 || missing_ != 0) {
       take_high_byte(byte);
+      continue;
     }
+    take(byte);
+    if (symbol_ == kLetter) at = take_small_letters(at, end);
   }
+}
+
+// The same as take() for each small letter of ASCII up to the longest known word, kept in
+// registers: most bytes are such.
+const char* TokenCounter::take_small_letters(const char* at, const char* end) {
+  uint32_t hash = word_hash_;
+  int32_t pairs = letter_pairs_;
+  unsigned run = run_;
+  unsigned last = letter_index(previous_);
+  const char* const begin = at;
+  for (; at != end && run < kKnownLettersMax; ++at, ++run) {
+    const uint32_t letter = static_cast<uint8_t>(*at) - 'a';
+    if (letter >= 26) break;
+    pairs += weights::kLetters[last * 27 + letter];
+    hash = hashed(hash, letter + 'a');
+    last = letter;
+  }
+  if (at == begin) return at;
+  if (run_ == 1 && shape_ == kSingleCapital) shape_ = kCapital;
+  word_hash_ = hash;
+  letter_pairs_ = pairs;
+  run_ = static_cast<uint8_t>(run);
+  previous_ = static_cast<uint8_t>(at[-1]);
+  return at;
 }
 
 void TokenCounter::take_high_byte(uint8_t byte) {
@@ -289,14 +314,11 @@ void TokenCounter::take_high_byte(uint8_t byte) {
 void TokenCounter::take(uint32_t code) {
   const Prices& prices = prices_of(tokenizer_);
   const uint8_t symbol = code < 128 ? kAsciiSymbols[code] : symbol_of_script(script_of(code));
-  const bool equal = code == previous_ && symbol_ != kNone;
-  repeats_ = equal ? (repeats_ < 3 ? repeats_ + 1u : 3u) & 3u : 0;
   if (symbol == kLetter) {
     take_letter(prices, code);
   } else {
     take_mark(prices, code, symbol);
   }
-  if (repeats_ == 3) charge(prices.repeat);
   previous_ = code;
   symbol_ = symbol & 63;
 }
@@ -368,7 +390,6 @@ void TokenCounter::take_mark(const Prices& prices, uint32_t code, uint8_t symbol
     charge(prices.digit[run_ - 1]);
   } else if (symbol == kSpace) {
     if (run_ == 2) charge(prices.second_space);
-    if (run_ == 9) charge(prices.ninth_space);
   } else if (symbol == kHan) {
     const bool joined =
         han_open_ && in_set(sets_of(tokenizer_).pairs, hashed(hashed(kHashSeed, previous_), code));

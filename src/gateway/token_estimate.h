@@ -47,6 +47,7 @@ class TokenCounter {
   void take_letter(const Prices& prices, uint32_t code);
   void take_mark(const Prices& prices, uint32_t code, uint8_t symbol);
   void take_high_byte(uint8_t byte);
+  const char* take_small_letters(const char* at, const char* end);
   void begin_word(uint8_t lead, uint32_t code);
   void extend_word(const Prices& prices, uint32_t code);
   void end_word(const Prices& prices);
@@ -64,7 +65,6 @@ class TokenCounter {
   uint8_t shape_ : 2 = 0;      // its case
   bool han_open_ : 1 = false;  // the Han character before may still join with the next
   uint8_t symbol_ : 6 = 63;    // of previous_; 63 at the start
-  uint8_t repeats_ : 2 = 0;    // how often previous_ repeats the one before it, 3 at most
   uint8_t run_ = 0;            // place in a run of one symbol; letters of the word in progress
   Tokenizer tokenizer_;
 };
