@@ -11,11 +11,21 @@ void Stream::resume_drain_waiter() {
   waiter->waiter_.resume();
 }
 
-void Stream::notify_drained() { resume_drain_waiter(); }
+void Stream::notify_drained() {
+  if (outer_) {
+    outer_->notify_drained();
+  } else {
+    resume_drain_waiter();
+  }
+}
 
 void Stream::fail_writes(Error error) {
-  if (!write_error_) write_error_ = std::move(error);
-  resume_drain_waiter();
+  if (!write_error_) write_error_ = error;
+  if (outer_) {
+    outer_->fail_writes(std::move(error));
+  } else {
+    resume_drain_waiter();
+  }
 }
 
 void Stream::interrupt_drain(Error error) {

@@ -89,9 +89,13 @@ class Stream {
   void notify_drained();
   void fail_writes(Error error);
   const std::optional<Error>& write_error() const { return write_error_; }
+  // For a stream that lies over another and owns it: what `inner` would say to those who wait on
+  // it, it says to this one.
+  void follow(Stream& inner) { inner.outer_ = this; }
 
  private:
   void resume_drain_waiter();
+  Stream* outer_ = nullptr;
   DrainedAwaiter* drain_waiter_ = nullptr;
   std::optional<Error> write_error_;
 };

@@ -349,14 +349,15 @@ uint64_t MessageParser::framing_bytes_allowed() const {
 }
 
 Parsed MessageParser::feed_trailers(std::string_view bytes) {
-  const HeadLines::Scan scan = lines_.scan(bytes);
+  const uint64_t room = framing_bytes_allowed() - framing_bytes_;
+  const HeadLines::Scan scan = lines_.scan(bytes.substr(0, room));
   framing_bytes_ += scan.bytes;
-  if (framing_bytes_ > framing_bytes_allowed()) return refuse(400, "trailers too large");
   if (!run(bytes.substr(0, scan.bytes))) return syntax_error();
   if (scan.verdict == HeadLines::Verdict::bad) return refuse(400, "malformed line");
   if (message_ended_ != (scan.verdict == HeadLines::Verdict::end))
     return refuse(400, "malformed trailers");
   if (message_ended_) return end_of_message(scan.bytes);
+  if (scan.bytes < bytes.size()) return refuse(400, "trailers too large");
   return {ParseEvent::need_more, bytes.size(), {}};
 }
 

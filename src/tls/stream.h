@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -47,34 +48,36 @@ class Stream final : public event::Stream, private event::ReadSink, private even
   std::string_view cipher_suite() const;
   std::string_view server_name() const;  // what the client asked for (SNI); empty for none
 
-  // Where a client's sessions are kept that arrive after the handshake (TLS 1.3).
-  void keep_sessions_in(ClientSessions& sessions, std::string origin);
+  // Where a client's sessions are kept, also those that come after the handshake (TLS 1.3). Must
+  // outlive the stream.
+  void keep_sessions_in(ClientSessions& sessions, std::string origin, uint64_t trust_generation);
 
  private:
   void on_bytes(std::string_view bytes) override;
   void on_read_end(Error error) override;
   void run() override;  // Deferred: delivers what was kept
   void deliver(std::string_view received);
-  void end_reading(Error error);
+  void tell_end();
+  void keep_new_session();
   Result<> send(std::string_view ciphered);
 
   event::Loop& loop_;
   std::unique_ptr<event::Stream> inner_;
   std::unique_ptr<Engine> engine_;
   event::ReadSink* sink_ = nullptr;
-  std::string kept_;            // received while nobody read
-  std::unique_ptr<Error> end_;  // how reading ended, until the sink was told
-  bool* destroyed_ = nullptr;   // set by the destructor while a sink is being called
+  std::string kept_;           // received while nobody read
+  std::optional<Error> end_;   // how reading ended, until the sink is told
+  bool* destroyed_ = nullptr;  // set while the sink is being called, for the destructor
   ClientSessions* sessions_ = nullptr;
   std::string origin_;
+  uint64_t trust_generation_ = 0;
   bool reading_ = false;
   bool ended_ = false;
   bool finishing_ = false;
 };
 
 // The server's side. The deadline covers the whole handshake; how many run at once is the caller's
-// to bound. Errors: timeout, closed, protocol (the client speaks no TLS we accept), too_large (it
-// sends more than a handshake needs).
+// to bound. Errors: timeout, closed, protocol (the client speaks no TLS we accept).
 event::Task<Result<std::unique_ptr<Stream>>> accept(
     event::Loop& loop, std::unique_ptr<event::Stream> inner,
     std::shared_ptr<const ServerCredentials> credentials, int64_t timeout_ms);
