@@ -7,6 +7,7 @@ target_compile_options(moongate_flags INTERFACE
 function(moongate_library name)
   cmake_parse_arguments(ARG "" "" "USES;LIBRARIES" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)
+  list(FILTER sources EXCLUDE REGEX /main.cc$)
   add_library(moongate_${name} STATIC ${sources})
   target_include_directories(moongate_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(moongate_${name} PRIVATE moongate_flags)

@@ -7,20 +7,20 @@
 --   6. among equals: by session, so that a conversation finds its prompt cache again, else by
 --      chance; both give each channel its share by weight
 -- A session is a preference, never a pin: everything above it comes first.
-local HALF = 0.5
 local SPREAD = 4294967296 -- 2^32
+local log, huge, hash, random = math.log, math.huge, gate.hash, gate.random
 
 -- Smaller comes first. Over many draws a channel is first in proportion to its weight, and so on
 -- down the list (Efraimidis and Spirakis 2006).
 local function chance(conf, session, candidate)
   local draw
   if conf.affinity and session then
-    draw = (gate.hash(session .. "\n" .. candidate.channel, SPREAD) - HALF) / SPREAD
+    draw = (hash(session .. "\n" .. candidate.channel, SPREAD) - 0.5) / SPREAD
   else
-    draw = gate.random()
+    draw = random()
   end
   local weight = conf.weights and candidate.weight or 1
-  return weight > 0 and -math.log(draw) / weight or math.huge
+  return weight > 0 and -log(draw) / weight or huge
 end
 
 local function position(list, candidate)
@@ -50,10 +50,10 @@ local function wished(asked, candidate)
   return position(order, candidate) or #order + 1
 end
 
-local function metric(conf, candidate)
-  if conf.prefer == "price" then
+local function metric(prefer, candidate)
+  if prefer == "price" then
     return candidate.cost_estimate
-  elseif conf.prefer == "latency" then
+  elseif prefer == "latency" then
     return candidate.first_token_ms or candidate.latency_ms or 0 -- unknown: find out
   end
   return 0
@@ -85,12 +85,13 @@ return {
       return nil -- nothing to choose
     end
     local session = req.session
-    local order, levels, metrics, chances = {}, {}, {}, {}
+    local prefer = conf.prefer
+    local order, levels, metrics, chances = {}, { 0, 0, 0 }, { 0, 0, 0 }, { 0, 0, 0 }
     local n = 0
     for _, candidate in ipairs(candidates) do
       local wish = asked and wished(asked, candidate) or not asked and 0
       if wish and not (conf.health == "out" and candidate.breaker == "open") then
-        local l, m = level(conf, wish, candidate), metric(conf, candidate)
+        local l, m = level(conf, wish, candidate), metric(prefer, candidate)
         local c = chance(conf, session, candidate)
         -- Insert behind everything that comes before it.
         local at = n

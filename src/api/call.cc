@@ -46,7 +46,8 @@ void Call::end() {
 }
 
 void Call::give_back() {
-  for (const Take& take : takes) seams_.buckets.give(take.key, take.cost);
+  // Backwards, so that no bucket is clipped at its brim on the way.
+  for (size_t i = takes.size(); i-- > 0;) seams_.buckets.give(takes[i].key, takes[i].cost);
   takes.clear();
 }
 

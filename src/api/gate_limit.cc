@@ -101,7 +101,10 @@ int give(lua_State* L) {
 int peek(lua_State* L) {
   const auto window =
       call_of(L).seams().buckets.peek(check_text(L, 1, limits::bucket_key_bytes_max));
-  if (!window) return 0;
+  if (!window) {
+    lua_pushnil(L);
+    return 1;
+  }
   lua_createtable(L, 0, 3);
   lua_pushnumber(L, window->limit);
   lua_setfield(L, -2, "limit");

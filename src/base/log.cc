@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 
 #include "base/calendar.h"
@@ -38,6 +39,10 @@ bool looks_opaque(std::string_view run) {
 }
 
 }  // namespace
+
+bool is_log_level(std::string_view name) {
+  return std::find(std::begin(kLevelNames), std::end(kLevelNames), name) != std::end(kLevelNames);
+}
 
 bool set_log_level(std::string_view name) {
   for (size_t i = 0; i < std::size(kLevelNames); ++i) {

@@ -13,6 +13,7 @@ namespace mg {
 
 enum class LogLevel : uint8_t { debug, info, warning, error };
 
+bool is_log_level(std::string_view name);
 // The level from its name in the configuration; false for an unknown one.
 bool set_log_level(std::string_view name);
 

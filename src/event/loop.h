@@ -216,7 +216,10 @@ class Signal {
 };
 
 // Runs a function in the pool and comes back with what it returned.
-//   const Digest digest = co_await offloaded(loop, [bytes] { return hash(bytes); });
+//   const auto hash_all = [bytes] { return hash(bytes); };
+//   const Digest digest = co_await offloaded(loop, hash_all);
+// A function that owns something (captures a string or a shared_ptr by value) must have a name, as
+// here: g++ 12 destroys a temporary one twice when it stands inside a co_await.
 template <class F>
 class OffloadAwaiter {
  public:

@@ -9,7 +9,9 @@
 // sanitizers, and a million ready awaits would overflow the stack.
 //
 // Rules for g++ 12: coroutines are free or member functions with parameters by value or references
-// that outlive them, never capturing lambdas; results of co_await go into named locals.
+// that outlive them, never capturing lambdas; results of co_await go into named locals, and so does
+// every function or aggregate with a destructor that a co_await expression would make a temporary
+// of: this compiler destroys some of those twice.
 // One thread: a Task is awaited, resumed and dropped on the thread of its loop.
 #pragma once
 

@@ -14,8 +14,8 @@ namespace mg::gateway {
 
 // One chunk of a stream, or a plain answer.
 struct AnswerFacts {
-  bool is_json = false;   // an object; otherwise nothing else here means anything
-  bool is_error = false;  // it carries an error instead of an answer
+  bool is_json = false;      // an object; otherwise nothing else here means anything
+  bool is_error = false;     // it carries an error instead of an answer
   bool has_choices = false;  // at least one: something was answered, or is being
   bool is_finished = false;  // a choice says why it ended
   bool has_usage = false;
@@ -28,8 +28,8 @@ class AnswerReader {
   AnswerReader();
   ~AnswerReader();
 
-  // `provider` says where its vendor puts the usage. Also adds the text that was generated to the counter: content, reasoning, refusals, names and
-  // arguments of tool calls.
+  // `provider` says where its vendor puts the usage. Also adds the text that was generated to the
+  // counter: content, reasoning, refusals, names and arguments of tool calls.
   AnswerFacts read(std::string_view json, const api::Provider& provider, TokenCounter& generated);
 
   // The error object's message, type and code of an answer that is_error, for people.

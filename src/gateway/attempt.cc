@@ -67,7 +67,9 @@ event::Task<Asked> Attempt::ask() {
   asked.head = std::move(*head);
   const bool is_answer = judge(asked.head, {}).blame == Blame::nobody;
   if (is_answer && is_coded(asked.head.headers)) {
-    asked.failure = {api::FailureKind::garbage, asked.head.status, {},
+    asked.failure = {api::FailureKind::garbage,
+                     asked.head.status,
+                     {},
                      "the upstream coded its answer although nobody asked"};
     report(asked.failure);
     co_return asked;
@@ -82,9 +84,10 @@ event::Task<Asked> Attempt::ask() {
     health_.succeeded(pass_);
     has_verdict_ = true;
     asked.kind = Asked::Kind::client_fault;
-    asked.fault = {asked.head.status,
-                   std::string(asked.head.headers.find("content-type").value_or("application/json")),
-                   masked(said)};
+    asked.fault = {
+        asked.head.status,
+        std::string(asked.head.headers.find("content-type").value_or("application/json")),
+        masked(said)};
     co_return asked;
   }
   asked.failure = std::move(judgement.failure);
@@ -135,10 +138,9 @@ std::string Attempt::write_head(size_t body_bytes) const {
   headers.add("user-agent", "moongate");
   std::string head;
   const std::string target = channel.path_prefix + std::string(path_of(operation_));
-  const Result<> written =
-      http::write_request_head(head, http::Method::post, target,
-                               channel.destination.origin.host_field(), headers,
-                               http::Framing::length(body_bytes));
+  const Result<> written = http::write_request_head(head, http::Method::post, target,
+                                                    channel.destination.origin.host_field(),
+                                                    headers, http::Framing::length(body_bytes));
   MG_ASSERT(written);  // all of it was checked when the channel was loaded
   return head;
 }

@@ -52,7 +52,8 @@ Result<Money> Price::charge(const Usage& usage) const {
   Money sum;
   for (Meter meter : kMeters) {
     if (usage[meter] == 0) continue;
-    MG_TRY(const Money part, line_charge(lines_[of_tier[static_cast<size_t>(meter)]], usage[meter]));
+    MG_TRY(const Money part,
+           line_charge(lines_[of_tier[static_cast<size_t>(meter)]], usage[meter]));
     MG_TRY(sum, sum.plus(part));
   }
   return sum;

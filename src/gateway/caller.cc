@@ -37,7 +37,7 @@ tl::expected<std::string_view, Refusal> presented_key(const http::Headers& heade
 
 }  // namespace
 
-directory::SecretDigest secret_digest(std::string_view secret) { return tls::sha256(secret); }
+directory::SecretDigest secret_digest(std::string_view secret) { return tls::sha256(secret).bytes; }
 
 tl::expected<Caller, Refusal> authenticate(const http::Headers& headers,
                                            const directory::Snapshot& directory, int64_t now_ms) {

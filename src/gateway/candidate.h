@@ -16,8 +16,8 @@ namespace mg::gateway {
 // Why a candidate is not asked, for `explain`.
 enum class Passed : uint8_t {
   no,
-  by_policy,       // route left it out
-  unaffordable,    // the wallet could not hold what it may cost
+  by_policy,     // route left it out
+  unaffordable,  // the wallet could not hold what it may cost
 };
 
 struct Candidate {
@@ -34,10 +34,10 @@ struct AttemptRecord {
   std::string_view upstream_model;
   int64_t started_ms = 0;  // since the request came in
   int64_t took_ms = 0;
-  int status = 0;              // of the upstream's answer; 0: none came
-  std::string failure;         // the kind; empty: it served
+  int status = 0;       // of the upstream's answer; 0: none came
+  std::string failure;  // the kind; empty: it served
   std::string what;
-  std::string_view recovery;   // what `recover` made of it
+  std::string_view recovery;  // what `recover` made of it
 };
 
 }  // namespace mg::gateway

@@ -62,8 +62,8 @@ class Reader {
       return;
     }
     if (model.id.empty() || model.id.size() > limits::model_name_bytes_max)
-      problem(model.id.substr(0, 64), "id must have 1 to " +
-                                          std::to_string(limits::model_name_bytes_max) + " bytes");
+      problem(model.id.substr(0, 64),
+              "id must have 1 to " + std::to_string(limits::model_name_bytes_max) + " bytes");
     if (!text(object, "name", model.name)) model.name = model.id;
     read_aliases(object, model);
     std::string mode;
@@ -141,7 +141,8 @@ class Reader {
       Result<Rate> rate = value.get(text) == simdjson::SUCCESS
                               ? parse_rate_per_million(text)
                               : fail(Errc::invalid, "must be a decimal string");
-      if (rate && model.usd_per_unit_ppm != kPpmOne) rate = converted(*rate, model.usd_per_unit_ppm);
+      if (rate && model.usd_per_unit_ppm != kPpmOne)
+        rate = converted(*rate, model.usd_per_unit_ppm);
       if (!rate) {
         problem(model.id, std::string(name(meter)) + ": " + rate.error().what);
       } else {
@@ -179,8 +180,7 @@ class Reader {
     dom::element value;
     if (object[field].get(value) != simdjson::SUCCESS) return 0;
     int64_t number = 0;
-    if (value.get(number) == simdjson::SUCCESS && number > 0 &&
-        number <= limits::usage_tokens_max)
+    if (value.get(number) == simdjson::SUCCESS && number > 0 && number <= limits::usage_tokens_max)
       return number;
     problem(model, std::string(field) + " must be a positive whole number");
     return 0;

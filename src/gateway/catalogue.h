@@ -41,11 +41,11 @@ struct Model {
   std::string provider;  // whose model it is: the vendor's name in the catalogue
   std::string name;
   Mode mode = Mode::other;
-  int64_t context_window = 0;  // 0: not known
-  int64_t max_output = 0;      // 0: not known
-  PriceTiers tiers;            // empty: no price, so not callable
+  int64_t context_window = 0;                                    // 0: not known
+  int64_t max_output = 0;                                        // 0: not known
+  PriceTiers tiers;                                              // empty: no price, so not callable
   std::map<std::string, PriceTiers, std::less<>> service_modes;  // "fast" and the like
-  std::string currency = "USD";      // what the price was listed in ...
+  std::string currency = "USD";                                  // what the price was listed in ...
   int64_t usd_per_unit_ppm = 1'000'000;  // ... and the rate it was converted at
 
   bool is_priced() const { return !tiers.empty(); }

@@ -15,7 +15,7 @@ namespace mg::gateway {
 
 // What the channel calls one of our models.
 struct ModelMapping {
-  std::string model;  // as clients ask for it: an id or alias of the catalogue, or "*"
+  std::string model;           // as clients ask for it: an id or alias of the catalogue, or "*"
   std::string upstream_model;  // empty: the same
 };
 
@@ -23,8 +23,8 @@ struct Channel {
   std::string id;
   api::Provider provider;
   http::Destination destination;
-  std::string path_prefix;    // of the base URL: "/v1"
-  std::string authorization;  // the header that carries the credential, ready to send ...
+  std::string path_prefix;         // of the base URL: "/v1"
+  std::string authorization;       // the header that carries the credential, ready to send ...
   std::string authorization_name;  // ... and its name; both empty where none is needed
   int priority = 1;
   int weight = 1;

@@ -119,8 +119,8 @@ void Endpoint::answer_ready(http::ServerConnection& client) {
 
 void Endpoint::answer_models(http::ServerConnection& client, std::string_view model) {
   const World& world = *services_.serving->world;
-  const auto caller = authenticate(client.head().headers, world.directory(),
-                                   services_.loop.clock().wall_ms());
+  const auto caller =
+      authenticate(client.head().headers, world.directory(), services_.loop.clock().wall_ms());
   if (!caller) return refuse(client, caller.error());
   if (model.empty()) return respond(client, 200, kJson, model_list(world, *caller->key));
   const auto one = model_entry(world, *caller->key, model);
@@ -158,8 +158,7 @@ void Endpoint::respond(http::ServerConnection& client, int status, std::string_v
 
 http::Headers Endpoint::common_headers(http::ServerConnection& client) {
   http::Headers headers;
-  headers.add("x-request-id",
-              Id::make(services_.loop.clock(), services_.rng).text(kRequestPrefix));
+  headers.add("x-request-id", Id::make(services_.loop.clock(), services_.rng).text(kRequestPrefix));
   headers.add("x-moongate-generation", std::to_string(services_.serving->world->generation()));
   if (const auto origin = client.head().headers.find("origin"))
     add_cors(headers, *origin, services_.settings.cors_origins);

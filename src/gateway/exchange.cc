@@ -31,13 +31,14 @@ event::Task<> Exchange::run() {
   if (!no) no = admit();
   if (!no) no = route();
   if (!no) no = quote();
-  if (!no) no = co_await take_hold();  // Ordered now, durable soon: the upstream is asked meanwhile.
+  if (!no)
+    no = co_await take_hold();  // Ordered now, durable soon: the upstream is asked meanwhile.
   if (no) {
     refuse(*no);
     co_return finish();
   }
   client_.watch_gone(this);
-  const Relayed relayed = co_await serve();  // The answer went out, but for its end.
+  const Relayed relayed = co_await serve();          // The answer went out, but for its end.
   const Settled settled = co_await settle(relayed);  // The charge is durable ...
   release(relayed, settled);                         // ... and so the end may go out.
   finish();
@@ -87,7 +88,8 @@ event::Task<Relayed> Exchange::try_candidate(const Candidate& candidate) {
       relayed = co_await relay_->run();
       break;
   }
-  if (relayed.failure.kind != api::FailureKind::busy || relayed.ending != Ending::failed) ++attempts_;
+  if (relayed.failure.kind != api::FailureKind::busy || relayed.ending != Ending::failed)
+    ++attempts_;
   if (relayed.ending == Ending::completed) attempt_->finished();
   const bool failed = relayed.ending == Ending::failed || relayed.ending == Ending::broken;
   if (failed && !fault_) attempt_->broke(relayed.failure);
@@ -129,7 +131,7 @@ event::Task<bool> Exchange::recover(const Failure& failure) {
 
 std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
   content_type_ = head.headers.find("content-type").value_or("application/json");
-  metering_.emplace(body_.input_tokens_estimate(), usage_bounds(model(), body_));
+  metering_.emplace(input_.estimate, usage_bounds(model(), body_, input_), profile_.tokenizer);
   RelayParts parts{services_.loop,
                    client_,
                    *attempt_,
@@ -141,8 +143,8 @@ std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
                    [this] {
                      record_.first_byte_ms = elapsed_ms();
                      http::Headers headers = answer_headers();
-                     headers.add("content-type", body_.is_stream() ? "text/event-stream"
-                                                                   : content_type_);
+                     headers.add("content-type",
+                                 body_.is_stream() ? "text/event-stream" : content_type_);
                      if (body_.is_stream()) headers.add("cache-control", "no-cache");
                      client_.begin(200, headers);
                    },
@@ -150,8 +152,8 @@ std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
                      return policies().disconnect(facts_, progress);
                    }};
   if (!body_.is_stream()) return std::make_unique<PlainRelay>(parts);
-  return std::make_unique<StreamRelay>(parts, body_.asks_usage() ? StreamRelay::UsageChunk::shown
-                                                                 : StreamRelay::UsageChunk::hidden);
+  return std::make_unique<StreamRelay>(
+      parts, body_.asks_usage() ? StreamRelay::UsageChunk::shown : StreamRelay::UsageChunk::hidden);
 }
 
 void Exchange::on_client_gone() {
@@ -195,9 +197,8 @@ event::Task<Exchange::Settled> Exchange::settle(const Relayed& relayed) {
   record_.settlement_seq = receipt->seq;
   if (services_.settings.durability == Durability::strict || !relayed.has_begun) {
     // A plain answer in relaxed mode waits for its hold alone, which was ordered before.
-    const ledger::Seq needed = services_.settings.durability == Durability::strict
-                                   ? receipt->seq
-                                   : record_.hold_seq;
+    const ledger::Seq needed =
+        services_.settings.durability == Durability::strict ? receipt->seq : record_.hold_seq;
     const Result<> durable = co_await services_.ledger.durable(needed);
     if (!durable) settled.no = ledger_refusal(durable.error());
   }
@@ -218,8 +219,8 @@ ledger::Settlement Exchange::settlement(const FinalUsage& usage, ledger::Outcome
   }
   ledger::Settlement out;
   out.lines = lines;
-  out.cost = provider_cost(model().tiers, usage.usage, candidate.channel->cost_ppm)
-                 .value_or(Money());
+  out.cost =
+      provider_cost(model().tiers, usage.usage, candidate.channel->cost_ppm).value_or(Money());
   out.provider = candidate.channel->provider.name;
   out.channel = candidate.channel->id;
   out.model = model().id;
@@ -276,9 +277,7 @@ api::Policies& Exchange::policies() const {
   return serving_->policies ? *serving_->policies : *services_.serving->policies;
 }
 
-int64_t Exchange::elapsed_ms() const {
-  return (services_.loop.now_ns() - started_ns_) / kNsPerMs;
-}
+int64_t Exchange::elapsed_ms() const { return (services_.loop.now_ns() - started_ns_) / kNsPerMs; }
 
 void Exchange::note_attempt(const Candidate& candidate, int64_t begun_ms, const Failure* failure) {
   AttemptRecord noted;

@@ -102,12 +102,14 @@ class Exchange final : private http::GoneSink {
   api::RequestFacts facts_;
   api::AdmitDecision admitted_;
   const Model* model_ = nullptr;
+  TokenProfile profile_{};  // how its vendor counts
+  InputTokens input_;
   std::vector<Candidate> candidates_;  // in the order to ask them
   std::optional<Price> price_;
   std::optional<ledger::Hold> hold_;
   std::optional<Metering> metering_;
 
-  size_t at_ = 0;       // the candidate being tried
+  size_t at_ = 0;  // the candidate being tried
   int attempts_ = 0;
   int retries_ = 0;
   int tries_here_ = 1;  // of the present candidate

@@ -27,8 +27,8 @@ http::Headers Exchange::answer_headers() const {
   headers.add("x-request-id", id_text_);
   headers.add("x-moongate-generation", std::to_string(serving_->world->generation()));
   if (!record_.channel.empty() || attempt_)
-    headers.add("x-moongate-channel", at_ < candidates_.size() ? candidates_[at_].channel->id
-                                                               : record_.channel);
+    headers.add("x-moongate-channel",
+                at_ < candidates_.size() ? candidates_[at_].channel->id : record_.channel);
   add_window(headers, "requests", admitted_.requests);
   add_window(headers, "tokens", admitted_.tokens);
   add_cors(headers, origin_, services_.settings.cors_origins);
@@ -121,10 +121,10 @@ void Exchange::release_plain(const Settled& settled) {
   if (!headers.add_checked("content-type", content_type_)) headers.add("content-type", kJson);
   client_.respond(200, headers, relay.rest());
   if (!idempotency_) return;
-  services_.idempotency.keep(*idempotency_,
-                             {200, content_type_, record_.channel, to_short_text(settled.charge),
-                              id_, relay.rest()},
-                             services_.loop.now_ns());
+  services_.idempotency.keep(
+      *idempotency_,
+      {200, content_type_, record_.channel, to_short_text(settled.charge), id_, relay.rest()},
+      services_.loop.now_ns());
 }
 
 void Exchange::release_stream(const Settled& settled) {

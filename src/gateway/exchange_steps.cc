@@ -22,8 +22,8 @@ int64_t or_else(int64_t wanted_ms, int64_t own_ms) { return wanted_ms > 0 ? want
 
 api::Timeouts merged(const api::Timeouts& wanted, const api::Timeouts& own) {
   return {or_else(wanted.connect_ms, own.connect_ms),
-          or_else(wanted.first_byte_ms, own.first_byte_ms),
-          or_else(wanted.idle_ms, own.idle_ms), or_else(wanted.total_ms, own.total_ms)};
+          or_else(wanted.first_byte_ms, own.first_byte_ms), or_else(wanted.idle_ms, own.idle_ms),
+          or_else(wanted.total_ms, own.total_ms)};
 }
 
 api::Breaker breaker_fact(BreakerState state) {
@@ -81,12 +81,11 @@ event::Task<Exchange::No> Exchange::read_request() {
     co_return refusal(Code::invalid_request, text.error().what);
   }
   client_.forget_head();
-  auto body = text->size() < services_.settings.offload_bytes_min
-                  ? RequestBody::read(operation_, std::move(*text))
-                  : co_await event::offloaded(services_.loop,
-                                              [operation = operation_, &text] {
-                                                return RequestBody::read(operation, std::move(*text));
-                                              });
+  const bool is_large = text->size() >= services_.settings.offload_bytes_min;
+  const auto read = [operation = operation_, &text] {
+    return RequestBody::read(operation, std::move(*text));
+  };
+  auto body = is_large ? co_await event::offloaded(services_.loop, read) : read();
   if (!body) co_return std::move(body.error());
   body_ = std::move(*body);
   if (!session.empty()) body_.set_session(session);
@@ -99,9 +98,9 @@ Exchange::No Exchange::claim_idempotency(const std::string& key) {
     return refusal(Code::invalid_value, "the Idempotency-Key is longer than " +
                                             std::to_string(limits::idempotency_key_bytes_max) +
                                             " bytes");
-  const ledger::Digest digest = tls::sha256(key_text_ + '\n' + key);
+  const ledger::Digest digest = tls::sha256(key_text_ + '\n' + key).bytes;
   const IdempotencyTable::Claim claim = services_.idempotency.claim(
-      digest, tls::sha256(path_ + '\n' + body_.text()), id_, services_.loop.now_ns());
+      digest, tls::sha256(path_ + '\n' + body_.text()).bytes, id_, services_.loop.now_ns());
   const std::string first = claim.request.text(kRequestPrefix);
   switch (claim.verdict) {
     case IdempotencyTable::Claim::Verdict::fresh:
@@ -133,6 +132,9 @@ Exchange::No Exchange::find_model() {
     return refusal(Code::model_not_found,
                    "the model " + body_.model() + " does not exist or is not offered here",
                    "model");
+  profile_ = token_profile(model_->provider, model_->id);
+  input_ = {input_tokens_estimate(body_.shape(), profile_),
+            input_tokens_bound(body_.shape(), profile_)};
   record_.model = model_->id;
   record_.stream = body_.is_stream();
   fill_facts();
@@ -154,11 +156,11 @@ void Exchange::fill_facts() {
   facts_.session = body_.session();
   facts_.stream = body_.is_stream();
   facts_.bytes = static_cast<int64_t>(body_.text().size());
-  facts_.input_tokens_estimate = body_.input_tokens_estimate();
+  facts_.input_tokens_estimate = input_.estimate;
   facts_.max_output_tokens = body_.output_limit().value_or(0);
   facts_.has = body_.has();
-  facts_.key = {key_text_, key.name, key.group, key.tags, key.models, key.allow_ip, key.rpm,
-                key.tpm,   key.daily_limit};
+  facts_.key = {key_text_,    key.name, key.group, key.tags,       key.models,
+                key.allow_ip, key.rpm,  key.tpm,   key.daily_limit};
   facts_.tenant.id = tenant.path.back();
   facts_.tenant.kind = directory::name(tenant.tenant.kind);
   facts_.tenant.name = tenant.tenant.name;
@@ -182,8 +184,8 @@ Exchange::No Exchange::route() {
   const std::span<const Route> routes =
       world.routes(*model_).first(std::min(world.routes(*model_).size(), limits::candidates_max));
   for (const Route& route : routes) {
-    candidates_.push_back({route.channel.get(), route.upstream_model, route.channel->timeouts, {},
-                           Passed::no});
+    candidates_.push_back(
+        {route.channel.get(), route.upstream_model, route.channel->timeouts, {}, Passed::no});
   }
   if (!policies().has(api::Phase::route)) return std::nullopt;
   const std::vector<api::PricePoint> price = price_points();
@@ -235,7 +237,8 @@ api::CandidateFacts Exchange::candidate_facts(const Route& route,
   facts.upstream_model = route.upstream_model;
   facts.priority = channel.priority;
   facts.weight = channel.weight;
-  // A channel that cools down after a 429 is as closed to this request as one whose breaker is open.
+  // A channel that cools down after a 429 is as closed to this request as one whose breaker is
+  // open.
   facts.breaker = health.is_cooling(now_ns)
                       ? api::Breaker::open
                       : breaker_fact(health.state(now_ns, serving_->world->breaker()));
@@ -256,10 +259,9 @@ Exchange::No Exchange::quote() {
     return refusal(Code::unsupported_parameter,
                    "the service tier " + body_.service_tier() + " has no price for this model",
                    "service_tier");
-  if (model_->context_window > 0 &&
-      body_.input_tokens_estimate() > 2 * model_->context_window)
+  if (model_->context_window > 0 && input_.estimate > 2 * model_->context_window)
     return refusal(Code::context_length_exceeded,
-                   "the input is about " + std::to_string(body_.input_tokens_estimate()) +
+                   "the input is about " + std::to_string(input_.estimate) +
                        " tokens, and the model's context window " +
                        std::to_string(model_->context_window),
                    operation_ == Operation::chat ? "messages" : "input");
@@ -267,11 +269,12 @@ Exchange::No Exchange::quote() {
   if (policies().has(api::Phase::quote) &&
       policies().quote(facts_, price_->lines()) == api::QuoteDecision::policy_error)
     return refusal(Code::policy_error, "a pricing policy failed");
-  record_.input_tokens_bound = body_.input_tokens_bound();
-  record_.output_tokens_bound = output_tokens_held(*model_, body_);
+  record_.input_tokens_bound = input_.bound;
+  record_.output_tokens_bound = output_tokens_held(*model_, body_, input_);
   const Result<Money> ceiling =
       price_->ceiling(record_.input_tokens_bound, record_.output_tokens_bound);
-  if (!ceiling) return refusal(Code::invalid_value, "this request may cost more than can be counted");
+  if (!ceiling)
+    return refusal(Code::invalid_value, "this request may cost more than can be counted");
   for (Candidate& candidate : candidates_) candidate.ceiling = *ceiling;
   return std::nullopt;
 }
@@ -279,7 +282,8 @@ Exchange::No Exchange::quote() {
 // Holds for the dearest candidate. Those that the wallet cannot pay leave the plan, and the rest is
 // held for instead.
 event::Task<Exchange::No> Exchange::take_hold() {
-  const HoldTerms terms{id_, *caller_.tenant, *caller_.key, admitted_.budgets, idempotency_, wall_ms_};
+  const HoldTerms terms{id_,          *caller_.tenant, *caller_.key, admitted_.budgets,
+                        idempotency_, wall_ms_};
   for (std::optional<Money> amount = dearest_open_ceiling(); amount;
        amount = dearest_open_ceiling()) {
     Result<ledger::HoldOutcome> outcome =

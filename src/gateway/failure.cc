@@ -17,17 +17,23 @@ constexpr size_t kWhatBytesMax = 300;
 // Some vendors say with a 400 (or a 500) that our key is wrong or our account is empty. The client
 // cannot mend that, and must not read about it.
 constexpr std::string_view kOurFaultPhrases[] = {
-    "api key",          "api_key",           "apikey",           "credit balance",
-    "insufficient_quota", "insufficient balance", "insufficient_balance",
-    "account is not active", "organization has been", "exceeded your current quota",
+    "api key",
+    "api_key",
+    "apikey",
+    "credit balance",
+    "insufficient_quota",
+    "insufficient balance",
+    "insufficient_balance",
+    "account is not active",
+    "organization has been",
+    "exceeded your current quota",
 };
 
 bool is_our_fault(std::string_view body) {
   const std::string lower = to_lower(body.substr(0, limits::error_answer_bytes_max));
-  return std::any_of(std::begin(kOurFaultPhrases), std::end(kOurFaultPhrases),
-                     [&](std::string_view phrase) {
-                       return lower.find(phrase) != std::string::npos;
-                     });
+  return std::any_of(
+      std::begin(kOurFaultPhrases), std::end(kOurFaultPhrases),
+      [&](std::string_view phrase) { return lower.find(phrase) != std::string::npos; });
 }
 
 // RFC 9110, section 10.2.3: seconds, or a date. Dates are answered with the bound: clocks differ.

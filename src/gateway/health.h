@@ -58,12 +58,12 @@ class ChannelHealth {
   Pass pass_breaker(int64_t now_ns, const BreakerRules& rules);
   void note_outcome(int64_t error_ppm);
 
-  std::atomic<int64_t> failures_{0};       // in a row
-  std::atomic<int64_t> opened_ns_{0};      // 0: closed
-  std::atomic<int64_t> trials_{0};         // under way in a half-open breaker
+  std::atomic<int64_t> failures_{0};   // in a row
+  std::atomic<int64_t> opened_ns_{0};  // 0: closed
+  std::atomic<int64_t> trials_{0};     // under way in a half-open breaker
   std::atomic<int64_t> cooling_until_ns_{0};
   std::atomic<int64_t> in_flight_{0};
-  std::atomic<int64_t> latency_us_{0};     // 0: unknown
+  std::atomic<int64_t> latency_us_{0};  // 0: unknown
   std::atomic<int64_t> first_byte_us_{0};
   std::atomic<int64_t> error_ppm_{0};
 };

@@ -18,11 +18,12 @@ constexpr int64_t kSlackTokens = 64;
 constexpr int64_t kDaysKept[] = {2, 9, 33, 0};
 
 // What the model writes at the most for one choice, where that is known.
-std::optional<int64_t> output_limit(const Model& model, const RequestBody& body) {
+std::optional<int64_t> output_limit(const Model& model, const RequestBody& body,
+                                    const InputTokens& input) {
   std::optional<int64_t> limit = body.output_limit();
   if (model.max_output > 0) limit = std::min(limit.value_or(model.max_output), model.max_output);
   if (limit && model.context_window > 0) {
-    const int64_t room = model.context_window - body.input_tokens_estimate();
+    const int64_t room = model.context_window - input.estimate;
     limit = std::clamp<int64_t>(room, 1, *limit);
   }
   return limit;
@@ -30,16 +31,17 @@ std::optional<int64_t> output_limit(const Model& model, const RequestBody& body)
 
 }  // namespace
 
-UsageBounds usage_bounds(const Model& model, const RequestBody& body) {
+UsageBounds usage_bounds(const Model& model, const RequestBody& body, const InputTokens& input) {
   // Where nothing says how long an answer may be, a window's worth per choice is believed.
-  const int64_t known = output_limit(model, body).value_or(
-      model.context_window > 0 ? model.context_window : limits::output_tokens_max);
-  return {body.input_tokens_bound() + kSlackTokens, known * body.choices() + kSlackTokens};
+  const int64_t known =
+      output_limit(model, body, input)
+          .value_or(model.context_window > 0 ? model.context_window : limits::output_tokens_max);
+  return {input.bound + kSlackTokens, known * body.choices() + kSlackTokens};
 }
 
-int64_t output_tokens_held(const Model& model, const RequestBody& body) {
+int64_t output_tokens_held(const Model& model, const RequestBody& body, const InputTokens& input) {
   if (model.mode == Mode::embedding) return 0;
-  return output_limit(model, body).value_or(limits::output_default_max) * body.choices();
+  return output_limit(model, body, input).value_or(limits::output_default_max) * body.choices();
 }
 
 std::string budget_period(api::BudgetPeriod period, int64_t wall_ms) {
@@ -76,8 +78,7 @@ ledger::HoldRequest hold_request(const HoldTerms& terms, Money amount) {
       {ledger::AccountName::wallet_of(terms.tenant.seller, terms.tenant.payer), amount});
   // A company of an agent: the agent pays the platform at wholesale in the same breath.
   if (!terms.tenant.seller.is_nil())
-    request.wallets.push_back(
-        {ledger::AccountName::wallet_of(Id(), terms.tenant.seller), amount});
+    request.wallets.push_back({ledger::AccountName::wallet_of(Id(), terms.tenant.seller), amount});
   for (const api::BudgetRequirement& budget : terms.budgets) {
     const int64_t days_kept = kDaysKept[static_cast<size_t>(budget.period)];
     request.budgets.push_back({{budget.name, budget_period(budget.period, terms.wall_ms)},
@@ -97,14 +98,13 @@ Refusal refusal_for(const ledger::HoldRefusal& no) {
                      "the balance does not cover what this request may cost: " +
                          to_short_text(no.short_by) + " USD more are needed");
     case ledger::HoldRefusal::Reason::budget_short:
-      return refusal(Code::budget_exceeded, "the budget " + no.budget.name + " for " +
-                                                no.budget.period + " is used up: " +
-                                                to_short_text(no.short_by) +
-                                                " USD more are needed");
+      return refusal(Code::budget_exceeded,
+                     "the budget " + no.budget.name + " for " + no.budget.period +
+                         " is used up: " + to_short_text(no.short_by) + " USD more are needed");
     case ledger::HoldRefusal::Reason::digest_used:
-      return refusal(Code::idempotency_replayed,
-                     "this Idempotency-Key was used by request " +
-                         no.request.text(kRequestPrefix) + ", which is not charged again");
+      return refusal(Code::idempotency_replayed, "this Idempotency-Key was used by request " +
+                                                     no.request.text(kRequestPrefix) +
+                                                     ", which is not charged again");
     case ledger::HoldRefusal::Reason::request_open:
       break;
   }

@@ -15,11 +15,17 @@
 
 namespace mg::gateway {
 
+// How many tokens a request sends: about, and at the most.
+struct InputTokens {
+  int64_t estimate = 0;
+  int64_t bound = 0;
+};
+
 // What the request can use at the most, from its own words and the model's.
-UsageBounds usage_bounds(const Model& model, const RequestBody& body);
+UsageBounds usage_bounds(const Model& model, const RequestBody& body, const InputTokens& input);
 // The same for its hold: where nothing limits the output, no more than a usual answer is held, and
 // a longer one extends it.
-int64_t output_tokens_held(const Model& model, const RequestBody& body);
+int64_t output_tokens_held(const Model& model, const RequestBody& body, const InputTokens& input);
 
 struct HoldTerms {
   Id request;

@@ -1,40 +1,34 @@
-// How much a request sends, in tokens, judged from its text alone: an estimate for routing and for
-// answers that carry no usage, and a bound for holds.
+// Reads what a request sends, for counting (input_bound.h): its texts, images, tools, and what it
+// names without carrying it.
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
 
 #include "api/facts.h"
+#include "gateway/input_bound.h"
 
 namespace simdjson::dom {
 class element;
 class object;
-}
+}  // namespace simdjson::dom
 
 namespace mg::gateway {
 
+// What a member is that it must not be.
 struct InputProblem {
   std::string what;
   std::string member;
 };
 
-class InputMeasure {
- public:
-  // A chat request: its messages, tools and response format. Notes which features it uses.
-  std::optional<InputProblem> add_chat(const simdjson::dom::object& request,
-                                       api::FeatureFacts& has);
-  // `prompt` or `input`: a text, a list of texts, a list of token numbers, or a list of such.
-  std::optional<InputProblem> add_inputs(const simdjson::dom::element& input);
+// A chat request: its messages, tools and response format; and which features it uses.
+std::optional<InputProblem> measure_chat(const simdjson::dom::object& request, InputShape& shape,
+                                         api::FeatureFacts& has);
 
-  // Texts (or lists of tokens) that add_inputs found.
-  int64_t inputs() const { return inputs_; }
-  int64_t estimate() const;
-  int64_t bound() const;
-
- private:
-  int64_t inputs_ = 0;
-};
+// `prompt` or `input`: a text, a list of texts, a list of token numbers, or a list of such lists.
+// `inputs` is how many texts (or lists of tokens) there are.
+std::optional<InputProblem> measure_inputs(const simdjson::dom::element& input,
+                                           std::string_view member, InputShape& shape,
+                                           int64_t& inputs);
 
 }  // namespace mg::gateway

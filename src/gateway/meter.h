@@ -33,8 +33,8 @@ Meter parent(Meter meter);
 bool is_input(Meter meter);
 
 inline constexpr std::array<Meter, kMeterCount> kMeters = {
-    Meter::input,     Meter::cached_input, Meter::cache_write,  Meter::cache_write_1h,
-    Meter::output,    Meter::reasoning,    Meter::input_audio,  Meter::output_audio,
+    Meter::input,       Meter::cached_input, Meter::cache_write, Meter::cache_write_1h,
+    Meter::output,      Meter::reasoning,    Meter::input_audio, Meter::output_audio,
     Meter::input_image, Meter::output_image};
 
 }  // namespace mg::gateway

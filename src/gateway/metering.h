@@ -27,8 +27,8 @@ struct FinalUsage {
 class Metering {
  public:
   // `input_tokens` is our own estimate of what the request sends.
-  Metering(int64_t input_tokens, const UsageBounds& bounds)
-      : input_tokens_(input_tokens), bounds_(bounds) {}
+  Metering(int64_t input_tokens, const UsageBounds& bounds, Tokenizer tokenizer)
+      : input_tokens_(input_tokens), bounds_(bounds), generated_(tokenizer) {}
 
   TokenCounter& generated() { return generated_; }
   // The last report wins: providers that send several send sums.

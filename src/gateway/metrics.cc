@@ -44,9 +44,9 @@ class Page {
     for (size_t i = 0; i <= kLatencyEdgesMs.size(); ++i) {
       below += sum([&](const Metrics& m) -> const Counter& { return pick(m).buckets[i]; });
       metric_ = base + "_bucket";
-      line(i < kLatencyEdgesMs.size()
-               ? fmt::format("le=\"{}.{:03}\"", kLatencyEdgesMs[i] / 1000, kLatencyEdgesMs[i] % 1000)
-               : std::string("le=\"+Inf\""),
+      line(i < kLatencyEdgesMs.size() ? fmt::format("le=\"{}.{:03}\"", kLatencyEdgesMs[i] / 1000,
+                                                    kLatencyEdgesMs[i] % 1000)
+                                      : std::string("le=\"+Inf\""),
            below);
     }
     const uint64_t ms = sum([&](const Metrics& m) -> const Counter& { return pick(m).sum_ms; });
@@ -64,7 +64,8 @@ class Page {
 };
 
 void write_requests(Page& page) {
-  page.begin("moongate_requests_started_total", "counter", "Requests with a known key, by operation.");
+  page.begin("moongate_requests_started_total", "counter",
+             "Requests with a known key, by operation.");
   for (size_t i = 0; i < kOperations; ++i)
     page.line(fmt::format("operation=\"{}\"", name(kAllOperations[i])),
               page.sum([&](const Metrics& m) -> const Counter& { return m.started[i]; }));
@@ -116,7 +117,8 @@ void write_money(Page& page, const ProcessFigures& process) {
   page.line("", process.open_holds);
   page.begin("moongate_ledger_takes_holds", "gauge", "1 while new requests can be paid for.");
   page.line("", process.takes_holds ? 1 : 0);
-  page.begin("moongate_records_dropped_total", "counter", "Decision records the disk did not keep up with.");
+  page.begin("moongate_records_dropped_total", "counter",
+             "Decision records the disk did not keep up with.");
   page.line("", process.records_dropped);
 }
 

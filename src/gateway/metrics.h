@@ -34,8 +34,8 @@ class Counter {
 };
 
 // Milliseconds; the last bucket has no upper edge.
-inline constexpr std::array<int64_t, 14> kLatencyEdgesMs = {1,   2,    5,    10,   25,    50,    100,
-                                                            250, 500, 1000, 2500, 10000, 30000, 120000};
+inline constexpr std::array<int64_t, 14> kLatencyEdgesMs = {
+    1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 10000, 30000, 120000};
 struct Histogram {
   std::array<Counter, kLatencyEdgesMs.size() + 1> buckets;
   Counter sum_ms;

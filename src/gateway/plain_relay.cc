@@ -39,11 +39,13 @@ Relayed PlainRelay::judge_whole() {
   }
   const AnswerFacts facts = parts_.reader.read(kept_, parts_.provider, parts_.metering.generated());
   if (!facts.is_json)
-    return ended(Ending::failed,
-                 {api::FailureKind::garbage, 200, {}, "the upstream's answer is not a JSON object"});
+    return ended(
+        Ending::failed,
+        {api::FailureKind::garbage, 200, {}, "the upstream's answer is not a JSON object"});
   if (facts.is_error)
-    return ended(Ending::failed, {api::FailureKind::server_error, 200, {},
-                                  masked(AnswerReader::error_text(kept_))});
+    return ended(
+        Ending::failed,
+        {api::FailureKind::server_error, 200, {}, masked(AnswerReader::error_text(kept_))});
   parts_.metering.take_report(facts);
   return ended(Ending::completed);
 }

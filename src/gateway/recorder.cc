@@ -122,8 +122,7 @@ Result<std::string> find_record(const std::string& directory, const Id& request)
     if (line.starts_with(wanted)) found = line;
     return found.empty();
   }));
-  if (found.empty())
-    return fail(Errc::not_found, "no record of " + request.text(kRequestPrefix));
+  if (found.empty()) return fail(Errc::not_found, "no record of " + request.text(kRequestPrefix));
   return found;
 }
 

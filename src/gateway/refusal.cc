@@ -80,8 +80,13 @@ std::string_view name(Code code) { return kind_of(code).name; }
 
 Refusal refusal(Code code, std::string message, std::string param) {
   const Kind& kind = kind_of(code);
-  return {code, kind.status,      kind.type,        std::string(kind.name),
-          std::move(message), std::move(param), std::nullopt,
+  return {code,
+          kind.status,
+          kind.type,
+          std::string(kind.name),
+          std::move(message),
+          std::move(param),
+          std::nullopt,
           kind.repeat == Repeat::is_useless};
 }
 

@@ -71,8 +71,7 @@ bool Relay::is_drained_out() const {
 
 Money Relay::metered() const {
   // An amount beyond counting is more than any hold.
-  return parts_.price.charge(parts_.metering.final().usage)
-      .value_or(Money::nanos(INT64_MAX));
+  return parts_.price.charge(parts_.metering.final().usage).value_or(Money::nanos(INT64_MAX));
 }
 
 void Relay::mark(Money cost) {
@@ -102,7 +101,7 @@ event::Task<bool> Relay::keep_covered() {
   // Before it is used up: what arrives while we ask is covered by the rest.
   if (cost.nanos() < covered.nanos() - covered.nanos() / 5 || covered.is_zero()) co_return true;
   Result<ledger::ExtendOutcome> outcome = co_await parts_.hold.extend(covered);
-  co_return outcome && std::holds_alternative<ledger::Extended>(*outcome);
+  co_return outcome&& std::holds_alternative<ledger::Extended>(*outcome);
 }
 
 Relayed Relay::ended(Ending ending, Failure failure) const {

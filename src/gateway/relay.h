@@ -21,18 +21,18 @@ namespace mg::gateway {
 // How the answer came to its end.
 enum class Ending : uint8_t {
   completed,
-  failed,       // before a byte went out: another candidate may be tried
-  broken,       // the upstream broke off after that
+  failed,  // before a byte went out: another candidate may be tried
+  broken,  // the upstream broke off after that
   client_left,
-  cut,          // the hold was used up and could not grow
-  unsettled,    // the ledger can no longer promise anything
+  cut,        // the hold was used up and could not grow
+  unsettled,  // the ledger can no longer promise anything
 };
 
 std::string_view name(Ending ending);
 
 struct Relayed {
   Ending ending = Ending::failed;
-  Failure failure;      // of failed and broken
+  Failure failure;         // of failed and broken
   bool has_begun = false;  // a byte went out to the client
 };
 

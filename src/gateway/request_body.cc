@@ -82,9 +82,9 @@ class BodyReader {
     if (error)
       return no(Code::invalid_json,
                 std::string("the body is not valid JSON: ") + simdjson::error_message(error));
-    for (const auto check : {&BodyReader::check_members, &BodyReader::read_model,
-                             &BodyReader::read_stream, &BodyReader::read_limits,
-                             &BodyReader::read_input, &BodyReader::read_texts})
+    for (const auto check :
+         {&BodyReader::check_members, &BodyReader::read_model, &BodyReader::read_stream,
+          &BodyReader::read_limits, &BodyReader::read_input, &BodyReader::read_texts})
       if (const Checked ok = (this->*check)(object); !ok) return ok;
     locate();
     return {};
@@ -169,16 +169,16 @@ class BodyReader {
     dom::element input;
     if (!present(object, member, input))
       return no(Code::invalid_value, std::string(member) + " is missing", member);
-    InputMeasure measure;
-    const auto problem = operation_ == Operation::chat ? measure.add_chat(object, body_.has_)
-                                                       : measure.add_inputs(input);
+    int64_t inputs = 1;
+    const auto problem = operation_ == Operation::chat
+                             ? measure_chat(object, body_.shape_, body_.has_)
+                             : measure_inputs(input, member, body_.shape_, inputs);
     if (problem) return no(Code::invalid_value, problem->what, problem->member);
-    if (operation_ == Operation::completion) body_.choices_ *= std::max<int64_t>(1, measure.inputs());
+    // Each of several prompts is completed.
+    if (operation_ == Operation::completion) body_.choices_ *= inputs;
     if (body_.choices_ > limits::choices_max)
       return wrong("n", "such that no more than " + std::to_string(limits::choices_max) +
                             " completions are asked for");
-    body_.input_tokens_estimate_ = measure.estimate();
-    body_.input_tokens_bound_ = measure.bound();
     return {};
   }
 
@@ -207,9 +207,8 @@ class BodyReader {
     body_.first_member_at_ = text.find('{') + 1;
     ondemand::document document;
     ondemand::object object;
-    MG_ASSERT(span_parser()
-                  .iterate(text.data(), text.size(), text.capacity())
-                  .get(document) == simdjson::SUCCESS);
+    MG_ASSERT(span_parser().iterate(text.data(), text.size(), text.capacity()).get(document) ==
+              simdjson::SUCCESS);
     MG_ASSERT(document.get_object().get(object) == simdjson::SUCCESS);
     for (auto field : object) {
       const std::string_view key = field.unescaped_key().value_unsafe();
@@ -265,19 +264,18 @@ std::vector<Splice> RequestBody::splices(std::string_view upstream_model, Stream
     constexpr std::string_view kAsk = "\"include_usage\":true";
     switch (stream_options_) {
       case StreamOptions::absent:
-        out.push_back({first_member_at_, 0,
-                       "\"stream_options\":{" + std::string(kAsk) + "},"});
+        out.push_back({first_member_at_, 0, "\"stream_options\":{" + std::string(kAsk) + "},"});
         break;
       case StreamOptions::null:
-        out.push_back({stream_options_at_.at, stream_options_at_.bytes,
-                       "{" + std::string(kAsk) + "}"});
+        out.push_back(
+            {stream_options_at_.at, stream_options_at_.bytes, "{" + std::string(kAsk) + "}"});
         break;
       case StreamOptions::object:
         if (has_include_usage_) {
           out.push_back({include_usage_at_.at, include_usage_at_.bytes, "true"});
         } else {
-          out.push_back({stream_options_at_.at, 0,
-                         std::string(kAsk) + (stream_options_empty_ ? "" : ",")});
+          out.push_back(
+              {stream_options_at_.at, 0, std::string(kAsk) + (stream_options_empty_ ? "" : ",")});
         }
         break;
     }

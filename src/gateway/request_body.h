@@ -10,6 +10,7 @@
 
 #include "api/facts.h"
 #include "base/limits.h"
+#include "gateway/input_bound.h"
 #include "gateway/refusal.h"
 
 namespace mg::gateway {
@@ -48,9 +49,8 @@ class RequestBody {
   }
   const std::string& service_tier() const { return service_tier_; }
   const api::FeatureFacts& has() const { return has_; }
-  // Our best guess at the provider's count of the input, and a number it does not exceed.
-  int64_t input_tokens_estimate() const { return input_tokens_estimate_; }
-  int64_t input_tokens_bound() const { return input_tokens_bound_; }
+  // What the input is made of, for counting its tokens once the model is known.
+  const InputShape& shape() const { return shape_; }
 
   // What a channel is sent: its own name for the model, and the wish for usage where the client
   // left it out and the vendor takes it.
@@ -73,9 +73,9 @@ class RequestBody {
   std::string model_;
   std::string session_;
   std::string service_tier_;
-  Span model_at_;            // the value of "model", quotes included
-  Span stream_options_at_;   // the value, where it is null; of an object: behind its brace
-  Span include_usage_at_;    // the value of include_usage, where it is there
+  Span model_at_;               // the value of "model", quotes included
+  Span stream_options_at_;      // the value, where it is null; of an object: behind its brace
+  Span include_usage_at_;       // the value of include_usage, where it is there
   size_t first_member_at_ = 0;  // behind the opening brace
   StreamOptions stream_options_ = StreamOptions::absent;
   bool stream_options_empty_ = true;
@@ -85,8 +85,7 @@ class RequestBody {
   int64_t choices_ = 1;
   std::optional<int64_t> output_limit_;
   api::FeatureFacts has_;
-  int64_t input_tokens_estimate_ = 0;
-  int64_t input_tokens_bound_ = 0;
+  InputShape shape_;
 };
 
 }  // namespace mg::gateway

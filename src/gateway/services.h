@@ -29,7 +29,7 @@ enum class Durability : uint8_t {
 struct Settings {
   Durability durability = Durability::strict;
   std::vector<IpNetwork> trusted_proxies;
-  std::vector<std::string> cors_origins;  // "https://app.example"; "*" for any
+  std::vector<std::string> cors_origins;         // "https://app.example"; "*" for any
   size_t offload_bytes_min = 256 * limits::KiB;  // larger bodies are read in the pool
 };
 

@@ -7,9 +7,7 @@ namespace {
 
 constexpr std::string_view kDone = "[DONE]";
 
-Failure garbage(std::string what) {
-  return {api::FailureKind::garbage, 0, {}, std::move(what)};
-}
+Failure garbage(std::string what) { return {api::FailureKind::garbage, 0, {}, std::move(what)}; }
 
 }  // namespace
 
@@ -57,10 +55,12 @@ void StreamRelay::take_event(const http::SseEvent& event) {
     kept_.push_back({std::string(event.raw), {}});
     return;
   }
-  const AnswerFacts facts = parts_.reader.read(event.data, parts_.provider, parts_.metering.generated());
+  const AnswerFacts facts =
+      parts_.reader.read(event.data, parts_.provider, parts_.metering.generated());
   parts_.metering.take_report(facts);
   if (facts.is_error) {
-    failure_ = {api::FailureKind::server_error, 0, {}, masked(AnswerReader::error_text(event.data))};
+    failure_ = {
+        api::FailureKind::server_error, 0, {}, masked(AnswerReader::error_text(event.data))};
     return;
   }
   if (!saw_event_ && !facts.is_json) {
@@ -100,7 +100,8 @@ StreamRelay::End StreamRelay::end(std::string_view cost) const {
     if (!kept_[i].data.empty()) last_usage = i;
   for (size_t i = 0; i < kept_.size(); ++i) {
     std::optional<std::string> priced;
-    if (i == last_usage && usage_chunk_ == UsageChunk::shown) priced = with_cost(kept_[i].data, cost);
+    if (i == last_usage && usage_chunk_ == UsageChunk::shown)
+      priced = with_cost(kept_[i].data, cost);
     if (priced) {
       http::append_sse_event(out.events, {}, *priced);
       out.has_usage = true;

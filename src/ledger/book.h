@@ -19,6 +19,7 @@
 #include "ledger/committer.h"
 #include "ledger/disk.h"
 #include "ledger/progress.h"
+#include "ledger/rules.h"
 #include "ledger/state.h"
 #include "store/env.h"
 
@@ -81,6 +82,20 @@ class Book {
   void resolve(HoldCell::Resolution& resolution);
   Receipt post(HoldCell& cell, const Amounts& prices, Money cost, std::string_view provider,
                std::string_view settlement);
+  // The accounts a settlement moves money between.
+  struct PostSides {
+    struct Wallet {
+      AccountState* sales = nullptr;
+      AccountState* shortfall = nullptr;
+    };
+    SmallList<Wallet, limits::hold_wallets_max> wallets;
+    AccountState* cost = nullptr;
+    AccountState* payable = nullptr;
+  };
+  PostSides sides_of(const HoldCell& cell, const SettleShares& shares, Money cost,
+                     std::string_view provider);
+  void post_wallet(HoldPosted& posted, Seq seq, const HeldWallet& held, const SettleShare& share,
+                   const PostSides::Wallet& side);
   Seq release(HoldCell& cell, VoidReason reason);
   Seq grow(HoldCell& cell, const Amounts& more, ExtendCause cause);
   void close(HoldCell& cell, Seq seq);

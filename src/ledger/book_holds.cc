@@ -224,6 +224,47 @@ void Book::add_leg(HoldPosted& posted, Seq seq, AccountState& debit, AccountStat
   posted.legs.push_back(leg);
 }
 
+// All of them are there before the record has its number: opening an account takes a number too.
+Book::PostSides Book::sides_of(const HoldCell& cell, const SettleShares& shares, Money cost,
+                               std::string_view provider) {
+  PostSides sides;
+  for (size_t i = 0; i < shares.size(); ++i) {
+    const Id seller = cell.open.wallets[i].account->account.name.seller;
+    PostSides::Wallet side;
+    if (!shares[i].paid.is_zero() || !shares[i].missing.is_zero())
+      side.sales = &account_of(AccountName::sales_of(seller));
+    if (!shares[i].missing.is_zero())
+      side.shortfall = &account_of(AccountName::shortfall_of(seller));
+    sides.wallets.push_back(side);
+  }
+  if (!cost.is_zero()) {
+    const HeldWallet& nearest = cell.open.wallets[cell.open.wallets.size() - 1];
+    const Id platform = nearest.account->account.name.seller;
+    sides.cost = &account_of(AccountName::cost_of(platform));
+    sides.payable = &account_of(AccountName::payable_to(platform, provider));
+  }
+  return sides;
+}
+
+// Releases one wallet's hold and moves its price: what it pays, and what is short.
+void Book::post_wallet(HoldPosted& posted, Seq seq, const HeldWallet& held,
+                       const SettleShare& share, const PostSides::Wallet& side) {
+  AccountState& wallet = *held.account;
+  WalletPost entry{wallet.number, held.amount, share.paid + share.missing, Money()};
+  state_.release(seq, wallet, held.amount);
+  if (!share.paid.is_zero()) {
+    const size_t legs = posted.legs.size();
+    add_leg(posted, seq, wallet, *side.sales, share.paid);
+    if (posted.legs.size() > legs) entry.paid = share.paid;
+  }
+  const Money unpaid = entry.price - entry.paid;
+  if (!unpaid.is_zero()) {
+    posted.flags |= kPostShort;
+    if (side.shortfall) add_leg(posted, seq, *side.shortfall, *side.sales, unpaid);
+  }
+  posted.wallets.push_back(entry);
+}
+
 Receipt Book::post(HoldCell& cell, const Amounts& prices, Money cost, std::string_view provider,
                    std::string_view settlement) {
   SmallList<SettleWallet, limits::hold_wallets_max> standing;
@@ -236,29 +277,7 @@ Receipt Book::post(HoldCell& cell, const Amounts& prices, Money cost, std::strin
   for (const SettleShare& share : shares) more.push_back(share.extended);
   if (std::any_of(more.begin(), more.end(), [](Money m) { return !m.is_zero(); }))
     grow(cell, more, ExtendCause::settlement);
-
-  // Every account is there before the record has its number: opening one takes a number too.
-  struct Sides {
-    AccountState* sales = nullptr;
-    AccountState* shortfall = nullptr;
-  };
-  SmallList<Sides, limits::hold_wallets_max> sides;
-  for (size_t i = 0; i < shares.size(); ++i) {
-    const Id seller = cell.open.wallets[i].account->account.name.seller;
-    Sides side;
-    if (!standing[i].price.is_zero()) side.sales = &account_of(AccountName::sales_of(seller));
-    if (!shares[i].missing.is_zero())
-      side.shortfall = &account_of(AccountName::shortfall_of(seller));
-    sides.push_back(side);
-  }
-  AccountState* costs = nullptr;
-  AccountState* payable = nullptr;
-  if (!cost.is_zero()) {
-    const HeldWallet& nearest = cell.open.wallets[cell.open.wallets.size() - 1];
-    const Id platform = nearest.account->account.name.seller;
-    costs = &account_of(AccountName::cost_of(platform));
-    payable = &account_of(AccountName::payable_to(platform, provider));
-  }
+  const PostSides sides = sides_of(cell, shares, cost, provider);
 
   const Seq seq = next_seq();
   HoldPosted posted;
@@ -268,28 +287,18 @@ Receipt Book::post(HoldCell& cell, const Amounts& prices, Money cost, std::strin
   posted.key = cell.request.key;
   posted.kind = cell.request.kind;
   posted.budgets = numbers_of(cell.open);
-  for (size_t i = 0; i < shares.size(); ++i) {
-    AccountState& wallet = *cell.open.wallets[i].account;
-    const Money released = cell.open.wallets[i].amount;
-    state_.release(seq, wallet, released);
-    WalletPost entry{wallet.number, released, standing[i].price, Money()};
-    const size_t legs = posted.legs.size();
-    if (!shares[i].paid.is_zero()) add_leg(posted, seq, wallet, *sides[i].sales, shares[i].paid);
-    if (posted.legs.size() > legs) entry.paid = shares[i].paid;
-    if (!shares[i].missing.is_zero())
-      add_leg(posted, seq, *sides[i].shortfall, *sides[i].sales, shares[i].missing);
-    if (entry.paid < entry.price) posted.flags |= kPostShort;
-    posted.wallets.push_back(entry);
-  }
-  if (costs) add_leg(posted, seq, *costs, *payable, cost);
+  for (size_t i = 0; i < shares.size(); ++i)
+    post_wallet(posted, seq, cell.open.wallets[i], shares[i], sides.wallets[i]);
+  if (sides.cost) add_leg(posted, seq, *sides.cost, *sides.payable, cost);
+  const WalletPost& first = posted.wallets[0];
   for (const HeldBudget& held : cell.open.budgets)
-    state_.release(seq, *held.budget, posted.wallets[0].released, posted.wallets[0].paid);
-
+    state_.release(seq, *held.budget, first.released, first.paid);
   encode(batch_.begin_record(++last_), time_ms_, posted, settlement);
   batch_.end_record();
   MG_ASSERT(last_ == seq);
+  MG_ASSERT(first.paid <= first.released && first.paid <= first.price);
   close(cell, seq);
-  return {seq, posted.wallets[0].paid, posted.wallets[0].price - posted.wallets[0].paid};
+  return {seq, first.paid, first.price - first.paid};
 }
 
 Seq Book::release(HoldCell& cell, VoidReason reason) {

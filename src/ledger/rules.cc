@@ -49,6 +49,7 @@ Result<> check_budgets(const std::vector<BudgetClaim>& budgets) {
 }
 
 Result<Money> line_charge(const PriceLine& line) {
+  if (line.units > limits::usage_tokens_max) return fail(Errc::invalid, "a count that is none");
   return charge_for(line.units, line.rate, line.multipliers_ppm.begin(),
                     line.multipliers_ppm.size());
 }

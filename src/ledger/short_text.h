@@ -25,7 +25,7 @@ class ShortText {
   ShortText() = default;
   ShortText(std::string_view text) : size_(static_cast<uint8_t>(text.size())) {
     MG_ASSERT(fits(text));
-    std::memcpy(bytes_.data(), text.data(), text.size());
+    if (!text.empty()) std::memcpy(bytes_.data(), text.data(), text.size());
   }
   ShortText(const char* text) : ShortText(std::string_view(text)) {}
   ShortText(const std::string& text) : ShortText(std::string_view(text)) {}

@@ -2,6 +2,8 @@
 
 #include <cstdlib>
 
+#include "base/clock.h"
+
 namespace mg::script {
 namespace {
 
@@ -14,9 +16,20 @@ constexpr int kEveryEvent = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASK
 // stay within a few milliseconds.
 constexpr int kInstructionsPerCount = 100;
 
+// Counting alone does not bound time: an instruction on a text of block_bytes_max costs as much as
+// ten thousand others. No honest script comes near this multiple of its budget.
+constexpr int64_t kCountedCpuFactor = 100;
+constexpr uint64_t kStepsPerClockReading = 16 * kInstructionsPerCount;
+
 void on_kill(lua_State* L, lua_Debug*) { stop(L); }
 
-void on_count(lua_State* L, lua_Debug*) { charge(L, kInstructionsPerCount); }
+void on_count(lua_State* L, lua_Debug*) {
+  Budget& budget = budget_of(L);
+  const uint64_t before = budget.steps;
+  charge(L, kInstructionsPerCount);
+  const bool reads_clock = before / kStepsPerClockReading != budget.steps / kStepsPerClockReading;
+  if (reads_clock && thread_cpu_ns() > budget.counted_end_cpu_ns) stop(L);
+}
 
 }  // namespace
 
@@ -30,8 +43,10 @@ void* allocate(void* data, void* block, size_t old_bytes, size_t new_bytes) {
   }
   const bool grows = new_bytes > held;
   if (grows && (new_bytes > budget.profile.block_bytes_max ||
-                budget.memory_bytes - held + new_bytes > budget.memory_bytes_max))
+                budget.memory_bytes - held + new_bytes > budget.memory_bytes_max)) {
+    budget.memory_was_refused = true;
     return nullptr;
+  }
   void* moved = std::realloc(block, new_bytes);
   if (!moved) return grows ? nullptr : block;
   budget.memory_bytes += new_bytes - held;
@@ -61,6 +76,8 @@ void stop_soon(Budget& budget) {
 }
 
 void count_instructions(lua_State* L) {
+  Budget& budget = budget_of(L);
+  budget.counted_end_cpu_ns = thread_cpu_ns() + kCountedCpuFactor * budget.profile.cpu_ns;
   lua_sethook(L, on_count, LUA_MASKCOUNT, kInstructionsPerCount);
 }
 

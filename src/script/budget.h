@@ -21,12 +21,16 @@ struct Budget {
   size_t memory_bytes_max;
   size_t memory_bytes = 0;
   size_t memory_bytes_peak = 0;
+  bool memory_was_refused = false;
 
   // Set by the signal handler; from then on until the run ends, whatever the script does raises.
   volatile std::sig_atomic_t expired = 0;
   bool stopped = false;
   uint64_t steps = 0;
   int nesting = 0;
+  // Of runs whose instructions are counted: when even a script that makes each instruction cost a
+  // millisecond has had enough.
+  int64_t counted_end_cpu_ns = 0;
 
   // Where library functions assemble their results; each uses its end and cuts it off again.
   std::string scratch;

@@ -100,6 +100,8 @@ Evaluation evaluate_configuration(const File& file, const EnvironmentLookup& loo
 
 Problem problem_from(std::string_view message, std::string_view file) {
   Problem problem{std::string(file), 0, std::string(message)};
+  if (message.starts_with(file) && message.substr(file.size()).starts_with(": "))
+    problem.what = message.substr(file.size() + 2);
   const size_t colon = message.find(':');
   const size_t second = colon == std::string_view::npos ? colon : message.find(':', colon + 1);
   if (second == std::string_view::npos) return problem;

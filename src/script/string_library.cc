@@ -33,8 +33,8 @@ void push_assembled(lua_State* L, size_t start) {
 size_t start_offset(lua_State* L, size_t size) {
   const lua_Integer given = luaL_optinteger(L, 3, 1);
   if (given > 0) return std::min(static_cast<size_t>(given) - 1, size);
-  const auto back = static_cast<size_t>(-given);
-  return given == 0 || back > size ? 0 : size - back;
+  if (given < -static_cast<lua_Integer>(size)) return 0;
+  return given == 0 ? 0 : size - static_cast<size_t>(-given);
 }
 
 int find_plain(lua_State* L, std::string_view subject, std::string_view wanted, size_t from) {

@@ -11,8 +11,11 @@ namespace {
 // server it never does, so that starting a run does not cost a wake-up.
 constexpr int kIdleLooksMax = 4;
 
-// A run whose budget is nearly gone is looked at again no sooner than this.
+// A run whose budget is nearly or just gone is looked at again no sooner than this.
 constexpr int64_t kShortestSleepNs = 50'000;
+
+// Of a thread's processor time, between the warning and the kill.
+constexpr int64_t kGraceNs = 100'000;
 
 int kill_signal() { return SIGRTMIN; }
 
@@ -106,13 +109,12 @@ Watchdog::Sight Watchdog::look() {
     sight.busy = true;
     const int64_t used_ns = slot->cpu_.ns() - slot->seen_cpu_ns_;
     const int64_t left_ns = slot->budget_ns_.load(std::memory_order_relaxed) - used_ns;
-    if (left_ns > 0) {
-      sight.next_look_ns =
-          std::min(sight.next_look_ns, left_ns < kShortestSleepNs ? kShortestSleepNs : left_ns);
-      continue;
-    }
+    sight.next_look_ns = std::min(sight.next_look_ns, std::max(left_ns, kShortestSleepNs));
+    if (left_ns > 0) continue;
     slot->condemned_.store(running);
-    pthread_kill(slot->thread_, kill_signal());
+    // One at a time: these signals queue, and a thread that was held up would drown in them.
+    if (slot->signal_on_its_way_.exchange(true)) continue;
+    if (pthread_kill(slot->thread_, kill_signal()) != 0) slot->signal_on_its_way_.store(false);
   }
   return sight;
 }
@@ -141,10 +143,25 @@ void WatchSlot::begin(Kill kill, void* target, int64_t budget_ns) {
 
 // A signal may arrive after the run it was meant for; the number tells.
 void WatchSlot::on_signal(int) {
-  const WatchSlot* slot = slot_of_thread;
+  WatchSlot* slot = slot_of_thread;
   if (slot == nullptr) return;
+  slot->signal_on_its_way_.store(false);
   const uint64_t running = slot->running_.load();
-  if (running % 2 == 1 && running == slot->condemned_.load()) slot->kill_(slot->target_);
+  if (running % 2 == 0 || running != slot->condemned_.load()) return;
+  if (slot->has_had_its_time(running)) slot->kill_(slot->target_);
+}
+
+// The first signal is a warning, and a kill comes only after some more time of the thread's own. A
+// thread whose processor the host of a virtual machine has taken away counts as running: once in
+// tens of millions of runs it seems to use up its budget without a single instruction. This is
+// read on the thread, so it runs again, and an honest script is through in no time.
+bool WatchSlot::has_had_its_time(uint64_t running) {
+  const int64_t now_ns = thread_cpu_ns();
+  if (warned_ != running) {
+    warned_ = running;
+    warned_cpu_ns_ = now_ns;
+  }
+  return now_ns - warned_cpu_ns_ >= kGraceNs;
 }
 
 }  // namespace mg::script

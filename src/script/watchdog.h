@@ -67,11 +67,16 @@ class WatchSlot {
   // From here to end(), once `budget_ns` of this thread's processor time are gone, `kill(target)`
   // is called from a signal handler on this thread, again at each further look.
   void begin(Kill kill, void* target, int64_t budget_ns);
-  void end() { running_.store(2 * number_, std::memory_order_release); }
+  void end() {
+    running_.store(2 * number_, std::memory_order_release);
+    // What the caller reads next, a signal handler of this thread no longer writes.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+  }
 
  private:
   friend class Watchdog;
   static void on_signal(int);
+  bool has_had_its_time(uint64_t running);
 
   Watchdog& watchdog_;
   const pthread_t thread_;
@@ -86,6 +91,11 @@ class WatchSlot {
   std::atomic<uint64_t> running_{0};
   std::atomic<int64_t> budget_ns_{0};
   std::atomic<uint64_t> condemned_{0};
+  std::atomic<bool> signal_on_its_way_{false};
+
+  // The signal handler's: the run that was warned, and the thread's clock then.
+  uint64_t warned_ = 0;
+  int64_t warned_cpu_ns_ = 0;
 
   // The watchdog's: the value of running_ at its last look, and the thread's clock when that run
   // was first seen.

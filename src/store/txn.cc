@@ -114,7 +114,7 @@ Result<> WriteTxn::store(Table table, std::string_view key, std::string_view val
   const uint32_t seal = seal_of(key, value);
   auto* out = static_cast<char*>(v.mv_data);
   std::memcpy(out, &seal, kSealBytes);
-  std::memcpy(out + kSealBytes, value.data(), value.size());
+  if (!value.empty()) std::memcpy(out + kSealBytes, value.data(), value.size());
   return {};
 }
 

@@ -39,6 +39,7 @@ class Engine::Turn {
       : engine_(engine), before_(engine_at_work) {
     engine_.in_ = in;
     engine_.out_ = out;
+    engine_.is_starved_ = false;
     engine_at_work = &engine_;
   }
   ~Turn() {
@@ -60,8 +61,12 @@ struct EngineHooks {
     return static_cast<int>(count);
   }
   static int receive(void* engine, unsigned char* out, size_t count) {
-    std::string_view* in = static_cast<Engine*>(engine)->in_;
-    if (!in || in->empty()) return MBEDTLS_ERR_SSL_WANT_READ;
+    auto* self = static_cast<Engine*>(engine);
+    std::string_view* in = self->in_;
+    if (!in || in->empty()) {
+      self->is_starved_ = true;
+      return MBEDTLS_ERR_SSL_WANT_READ;
+    }
     count = std::min(count, in->size());
     std::memcpy(out, in->data(), count);
     in->remove_prefix(count);
@@ -193,19 +198,22 @@ Result<size_t> Engine::read(std::string_view& in, std::span<char> plain, std::st
     const int status = mbedtls_ssl_read(
         &state_->ssl, reinterpret_cast<unsigned char*>(plain.data()), plain.size());
     if (status > 0) return static_cast<size_t>(status);
-    if (wants_more(status)) {
-      // The library also stops after a record that carries no data.
-      if (in.empty()) return size_t{0};
-      continue;
-    }
-#if MBEDTLS_VERSION_MAJOR >= 3
-    if (status == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
-      keep_session();
-      continue;
-    }
-#endif
+    // The library also stops after a record without data; only when it asked for more is it done.
+    if (wants_more(status) && is_starved_) return size_t{0};
+    if (wants_more(status) || took_ticket(status)) continue;
     return tl::unexpected(error_of("TLS record", status));
   }
+}
+
+// TLS 1.3 sends what a session is resumed with after the handshake, and says so by an "error".
+bool Engine::took_ticket([[maybe_unused]] int status) {
+#if MBEDTLS_VERSION_MAJOR >= 3
+  if (status != MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) return false;
+  keep_session();
+  return true;
+#else
+  return false;
+#endif
 }
 
 bool Engine::has_plain() const { return mbedtls_ssl_get_bytes_avail(&state_->ssl) > 0; }
@@ -214,6 +222,7 @@ Result<> Engine::write(std::string_view plain, std::string& out) {
   const Turn turn(*this, nullptr, &out);
   while (!plain.empty()) {
     const int status = mbedtls_ssl_write(&state_->ssl, bytes_of(plain), plain.size());
+    if (took_ticket(status)) continue;
     if (status <= 0) return tl::unexpected(error_of("TLS record", status));
     plain.remove_prefix(static_cast<size_t>(status));
   }

@@ -59,6 +59,7 @@ class Engine {
   Result<Handshake> end_of_handshake();
   Result<> check_address() const;
   void keep_session();
+  bool took_ticket(int status);
   Error error_of(std::string_view doing, int status) const;
 
   std::unique_ptr<State> state_;
@@ -69,6 +70,7 @@ class Engine {
   std::string server_name_;
   std::string_view* in_ = nullptr;  // of the present call
   std::string* out_ = nullptr;
+  bool is_starved_ = false;  // the library asked for input, and there was none
   bool saw_certificate_ = false;
   bool was_resumed_ = false;
 };

@@ -108,6 +108,11 @@ event::Task<Result<std::unique_ptr<Stream>>> shake_hands(event::Loop& loop,
   Arrivals arrivals(loop, *inner, timeout_ms);
   const auto step = std::make_shared<Step>();
   step->engine = std::move(engine);
+  // Named, not written into the co_await: see event/loop.h, offloaded.
+  const auto run_step = [step] {
+    step->run();
+    return true;
+  };
   bool has_work = first_word == FirstWord::ours;
   for (;;) {
     while (!has_work) {
@@ -116,10 +121,7 @@ event::Task<Result<std::unique_ptr<Stream>>> shake_hands(event::Loop& loop,
       if (!has_work) co_await arrivals.changed();
     }
     step->received = arrivals.take();
-    [[maybe_unused]] const bool ran = co_await event::offloaded(loop, [step] {
-      step->run();
-      return true;
-    });
+    [[maybe_unused]] const bool ran = co_await event::offloaded(loop, run_step);
     has_work = false;
     if (!step->ciphered.empty()) {
       const Result<> sent = inner->write(step->ciphered);

@@ -1,6 +1,7 @@
 // A directory of its own for one test, gone with it.
 #pragma once
 
+#include <cstdint>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -9,8 +10,14 @@ namespace mg::test {
 
 class TempDir {
  public:
-  TempDir() {
-    std::string path = (std::filesystem::temp_directory_path() / "moongate-test-XXXXXX").string();
+  enum class On : uint8_t {
+    disk,
+    memory,  // where there is a /dev/shm; for tests that sync often and do not test the disk
+  };
+  explicit TempDir(On on = On::disk) {
+    std::filesystem::path parent = std::filesystem::temp_directory_path();
+    if (on == On::memory && std::filesystem::exists("/dev/shm")) parent = "/dev/shm";
+    std::string path = (parent / "moongate-test-XXXXXX").string();
     if (!::mkdtemp(path.data())) std::abort();
     path_ = path;
   }

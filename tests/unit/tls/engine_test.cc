@@ -79,7 +79,9 @@ void check_talk(Pair& pair) {
   for (size_t size : {0, 1, 100, 16'384, 16'385, 100'000}) {
     std::string text(size, '\0');
     for (size_t i = 0; i < size; ++i) text[i] = static_cast<char>(i * 31);
-    REQUIRE(pair.client->write(text, pair.to_server));
+    const auto written = pair.client->write(text, pair.to_server);
+    CAPTURE(size, written ? "" : written.error().what);
+    REQUIRE(written);
     CHECK(read_all(*pair.server, pair.to_server, pair.to_client) == text);
     REQUIRE(pair.server->write(text, pair.to_client));
     CHECK(read_all(*pair.client, pair.to_client, pair.to_server) == text);

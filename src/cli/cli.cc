@@ -1,0 +1,73 @@
+#include "cli/cli.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <sstream>
+
+namespace mg::cli {
+
+CLI::App* Cli::command(CLI::App* parent, const char* name, const char* help,
+                       std::function<int()> act) {
+  CLI::App* added = (parent ? parent : &app)->add_subcommand(name, help);
+  added->fallthrough();
+  added->callback([this, act = std::move(act)] { action = act; });
+  return added;
+}
+
+CLI::App* Cli::group(const char* name, const char* help) {
+  CLI::App* added = app.add_subcommand(name, help);
+  added->require_subcommand(1);
+  added->fallthrough();
+  return added;
+}
+
+int failed(const std::string& message) {
+  std::istringstream lines(message);
+  for (std::string line; std::getline(lines, line);)
+    std::fprintf(stderr, "moongate: %s\n", line.c_str());
+  return 1;
+}
+
+void print_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size()) line.append(widths[i] - row[i].size() + 2, ' ');
+    }
+    std::printf("%s\n", line.c_str());
+  }
+}
+
+std::string shown(const Json& object, const char* member) {
+  if (!object.is_object() || !object.contains(member)) return "-";
+  const Json& value = object[member];
+  if (value.is_null()) return "-";
+  if (value.is_string()) {
+    const std::string text = value.get<std::string>();
+    return text.empty() ? "-" : text;
+  }
+  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+  if (value.is_array()) {
+    std::string joined;
+    for (const Json& item : value)
+      joined +=
+          (joined.empty() ? "" : ", ") + (item.is_string() ? item.get<std::string>() : dump(item));
+    return joined.empty() ? "-" : joined;
+  }
+  return dump(value);
+}
+
+void print_members(const Json& object) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [name, value] : object.items())
+    if (!value.is_object()) rows.push_back({name, shown(object, name.c_str())});
+  print_table(rows);
+}
+
+}  // namespace mg::cli

@@ -1,0 +1,58 @@
+// The command line: one file per subcommand, each adding itself to the parser. Exit codes: 0 done,
+// 1 refused or failed (the reason on standard error), 2 wrong usage.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+
+#include "base/json_value.h"
+
+namespace mg::cli {
+
+// What every subcommand shares.
+struct Cli {
+  CLI::App& app;
+  std::string config = "moongate.lua";
+  bool json = false;
+  // Set by the subcommand that was chosen.
+  std::function<int()> action;
+
+  // A subcommand that runs `act` when it is the one chosen.
+  CLI::App* command(CLI::App* parent, const char* name, const char* help, std::function<int()> act);
+  // One that only holds others.
+  CLI::App* group(const char* name, const char* help);
+};
+
+void add_serve(Cli& cli);
+void add_demo(Cli& cli);
+void add_check(Cli& cli);
+void add_tenant(Cli& cli);
+void add_wallet(Cli& cli);
+void add_key(Cli& cli);
+void add_secret(Cli& cli);
+void add_channel(Cli& cli);
+void add_policy(Cli& cli);
+void add_reload(Cli& cli);
+void add_ledger(Cli& cli);
+void add_usage(Cli& cli);
+void add_explain(Cli& cli);
+void add_lab(Cli& cli);
+void add_load(Cli& cli);
+
+// Runs a command of control::Operations: in the running server, else against the store itself.
+// Prints the result, as JSON where that was asked for.
+using Printer = std::function<void(const Json& result)>;
+int run_operation(const Cli& cli, const std::string& command, Json arguments, const Printer& print);
+
+// "moongate: ..." on standard error, line by line. Returns 1.
+int failed(const std::string& message);
+
+// Rows with aligned columns; the first row is the heading.
+void print_table(const std::vector<std::vector<std::string>>& rows);
+// A member as people read it: texts bare, lists joined, nothing as "-".
+std::string shown(const Json& object, const char* member);
+// "name  value" lines of every member that is no table itself.
+void print_members(const Json& object);
+
+}  // namespace mg::cli

@@ -1,0 +1,98 @@
+// Commands against a running server, or against the store itself when none runs.
+#include <cstdio>
+#include <filesystem>
+
+#include "base/log.h"
+#include "cli/cli.h"
+#include "control/operations.h"
+#include "ledger/ledger.h"
+#include "server/config.h"
+#include "server/control_socket.h"
+
+namespace mg::cli {
+namespace {
+
+// Without a server there are no workers to tell, and nothing to reload.
+class NoServer final : public control::Site {
+ public:
+  explicit NoServer(const server::Config& config) : config_(config) {}
+  event::Task<Result<>> publish_directory() override { co_return Result<>(); }
+  event::Task<Result<Json>> reload() override {
+    co_return fail(Errc::conflict, "no server is running");
+  }
+  std::vector<control::ChannelView> channels() override {
+    std::vector<control::ChannelView> out;
+    for (const server::ChannelConfig& channel : config_.channels)
+      out.push_back(
+          {channel.id, channel.provider, channel.base_url, channel.priority, channel.weight, ""});
+    return out;
+  }
+
+ private:
+  const server::Config& config_;
+};
+
+template <class T>
+event::Task<> run_and_stop(event::UvLoop& loop, event::Task<T> task, std::optional<T>& out) {
+  T result = co_await std::move(task);
+  out.emplace(std::move(result));
+  loop.stop();
+}
+
+template <class T>
+T run_to_end(event::UvLoop& loop, event::Task<T> task) {
+  std::optional<T> out;
+  loop.spawn(run_and_stop(loop, std::move(task), out));
+  loop.run();
+  return std::move(*out);
+}
+
+Result<Json> run_offline(const server::Config& config, const std::string& command, Json arguments) {
+  if (!std::filesystem::exists(config.store())) std::filesystem::create_directories(config.state);
+  SystemClock clock;
+  SystemRng rng;
+  event::UvLoop loop(clock);
+  ledger::LedgerOptions options;
+  options.directory = config.store();
+  MG_TRY(const auto ledger, ledger::Ledger::open(std::move(options), clock));
+  ledger::InlineLedger driver(*ledger, loop);
+  ledger::Client client(*ledger, loop);
+  MG_TRY(const auto editor, directory::Editor::open(*ledger, client));
+  MG_TRY(control::Vault vault, control::Vault::open(config.master_key));
+  NoServer site(config);
+  control::Operations operations(
+      {loop, rng, *ledger, client, *editor, vault, site, config.records()});
+  return run_to_end(loop, operations.run(command, std::move(arguments)));
+}
+
+Result<Json> run_anywhere(const server::Config& config, const std::string& command,
+                          const Json& arguments) {
+  {
+    SystemClock clock;
+    event::UvLoop loop(clock);
+    event::UvSockets sockets(loop);
+    Result<Json> answer =
+        run_to_end(loop, server::ask_server(sockets, config.control_socket(), command, arguments));
+    if (answer || answer.error().code != Errc::unavailable) return answer;
+  }
+  return run_offline(config, command, arguments);
+}
+
+}  // namespace
+
+int run_operation(const Cli& cli, const std::string& command, Json arguments,
+                  const Printer& print) {
+  const auto config = server::load_config(cli.config, server::process_environment);
+  if (!config) return failed(config.error().what);
+  set_log_level("warning");
+  const Result<Json> result = run_anywhere(*config, command, arguments);
+  if (!result) return failed(result.error().what);
+  if (cli.json) {
+    std::printf("%s\n", dump(*result).c_str());
+  } else {
+    print(*result);
+  }
+  return 0;
+}
+
+}  // namespace mg::cli

@@ -1,0 +1,26 @@
+#include "base/log.h"
+#include "cli/cli.h"
+#include "server/process.h"
+
+namespace mg::cli {
+namespace {
+
+int serve(const Cli& cli) {
+  auto config = server::load_config(cli.config, server::process_environment);
+  if (!config) return failed(config.error().what);
+  set_log_level(config->log_level);
+  SystemClock clock;
+  server::PrintedAnnouncements announcements;
+  auto process = server::Process::start(std::move(*config), clock, announcements);
+  if (!process) return failed(process.error().what);
+  (*process)->run();
+  return 0;
+}
+
+}  // namespace
+
+void add_serve(Cli& cli) {
+  cli.command(nullptr, "serve", "Run the gateway", [&cli] { return serve(cli); });
+}
+
+}  // namespace mg::cli

@@ -1,0 +1,46 @@
+#include "server/check.h"
+
+#include "gateway/breaker_rules.h"
+#include "server/channels.h"
+#include "server/generation.h"
+
+namespace mg::server {
+
+CheckReport check(const Config& config) {
+  CheckReport report;
+  const auto tickets = tls::TicketKeys::make();
+  for (const ListenConfig& listen : config.listen) {
+    if (listen.certificates.empty()) continue;
+    const auto loaded = tickets ? tls::ServerCredentials::load(listen.certificates, *tickets)
+                                : tl::unexpected(tickets.error());
+    if (!loaded) report.problems.push_back(loaded.error().what);
+  }
+  const std::string authorities =
+      config.upstream_ca.empty() ? std::string(tls::kSystemTrustFile) : config.upstream_ca;
+  auto trust = tls::TrustStore::load(authorities);
+  if (!trust) report.problems.push_back(trust.error().what);
+  const auto tree = script::read_source_tree(config.scripts, config.data);
+  if (!tree) {
+    report.problems.push_back(tree.error().what);
+    return report;
+  }
+  const Generation generation = build_generation(*tree, 1);
+  if (!generation.problems.empty()) {
+    report.problems.push_back(generation.problems);
+    return report;
+  }
+  auto vault = control::Vault::open(config.master_key);
+  const auto nobody = std::make_shared<const directory::Snapshot>();
+  gateway::HealthBoard health;
+  BuiltChannels built = build_channels(
+      {config.channels, *generation.bundle, *nobody, *vault, trust ? *trust : nullptr, health});
+  report.warnings = std::move(built.complaints);
+  report.channels = built.channels.size();
+  const gateway::World world(generation.bundle, generation.catalogue, nobody,
+                             std::move(built.channels), gateway::breaker_rules(*generation.bundle));
+  for (std::string& complaint : world.complaints()) report.warnings.push_back(std::move(complaint));
+  report.callable_models = world.callable_models().size();
+  return report;
+}
+
+}  // namespace mg::server

@@ -1,0 +1,22 @@
+// What `moongate check` finds: everything that would keep a server from starting, and what in the
+// configuration will not do what its author may think.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "server/config.h"
+
+namespace mg::server {
+
+struct CheckReport {
+  std::vector<std::string> problems;  // it would not start
+  std::vector<std::string> warnings;  // it would, but a channel or a model is of no use
+  size_t channels = 0;
+  size_t callable_models = 0;
+};
+
+// Opens no store and connects to nobody; secrets in the store are therefore not looked at.
+CheckReport check(const Config& config);
+
+}  // namespace mg::server

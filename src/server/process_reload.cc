@@ -1,0 +1,129 @@
+// How a process comes to a new generation: from changed scripts and data, from a changed directory,
+// or from a configuration read anew.
+#include <atomic>
+
+#include "base/log.h"
+#include "gateway/breaker_rules.h"
+#include "server/process.h"
+
+namespace mg::server {
+namespace {
+
+// Counts the workers that act by a new world.
+struct Confirmations {
+  explicit Confirmations(size_t workers) : left(workers) {}
+  std::atomic<size_t> left;
+  std::mutex mutex;  // guards error
+  std::optional<Error> error;
+  event::Signal all_done;  // raised on the main thread
+};
+
+}  // namespace
+
+std::shared_ptr<const gateway::World> Process::make_world() {
+  BuiltChannels built =
+      build_channels({config_.channels, *bundle_, *editor_->snapshot(), vault_, trust_, health_});
+  for (const std::string& complaint : built.complaints)
+    log_warning("channel_left_out", {{"reason", complaint}});
+  auto world =
+      std::make_shared<gateway::World>(bundle_, catalogue_, editor_->snapshot(),
+                                       std::move(built.channels), gateway::breaker_rules(*bundle_));
+  for (const std::string& complaint : world->complaints())
+    log_warning("model_not_callable", {{"reason", complaint}});
+  return world;
+}
+
+void Process::on_sources_changed(script::SourceTree tree) {
+  changed_ = std::move(tree);
+  if (!reloading_) loop_.spawn(reload_changed());
+}
+
+event::Task<> Process::reload_changed() {
+  reloading_ = true;
+  while (changed_) {
+    script::SourceTree tree = std::move(*changed_);
+    changed_.reset();
+    const Result<uint64_t> generation = co_await adopt(std::move(tree));
+    if (generation) {
+      log_info("reloaded", {{"generation", std::to_string(*generation)}});
+    } else {
+      log_error("reload_refused", {{"reason", generation.error().what}});
+    }
+  }
+  reloading_ = false;
+}
+
+// Builds a generation from the sources and has every worker act by it; or changes nothing.
+event::Task<Result<uint64_t>> Process::adopt(script::SourceTree tree) {
+  const uint64_t next = bundle_->generation() + 1;
+  const auto build = [tree = std::move(tree), next] { return build_generation(tree, next); };
+  Generation built = co_await event::offloaded(loop_, build);
+  {
+    std::lock_guard lock(shared_mutex_);
+    policies_status_ = built.problems.empty() ? "ok" : built.problems;
+  }
+  if (!built.problems.empty()) co_return fail(Errc::invalid, built.problems);
+  bundle_ = std::move(built.bundle);
+  catalogue_ = std::move(built.catalogue);
+  MG_CO_CHECK(co_await publish());
+  co_return bundle_->generation();
+}
+
+event::Task<Result<>> Process::publish() {
+  auto world = make_world();
+  {
+    std::lock_guard lock(shared_mutex_);
+    world_ = world;
+  }
+  if (workers_.empty()) co_return Result<>();
+  const auto confirmations = std::make_shared<Confirmations>(workers_.size());
+  for (const auto& worker : workers_) {
+    worker->publish(world, [this, confirmations](Result<> outcome) {
+      if (!outcome) {
+        std::lock_guard lock(confirmations->mutex);
+        confirmations->error = outcome.error();
+      }
+      if (confirmations->left.fetch_sub(1) == 1)
+        to_main_->post_always([confirmations] { confirmations->all_done.raise(); });
+    });
+  }
+  co_await confirmations->all_done.wait();
+  if (confirmations->error) co_return tl::unexpected(*confirmations->error);
+  co_return Result<>();
+}
+
+event::Task<Result<>> Process::publish_directory() {
+  Result<> done = co_await publish();
+  co_return done;
+}
+
+event::Task<Result<Json>> Process::reload() {
+  MG_CO_TRY(script::SourceTree tree, sources_->read_now());
+  while (reloading_) co_await event::sleep_ms(loop_, 1);
+  reloading_ = true;
+  Result<uint64_t> generation = co_await adopt(std::move(tree));
+  reloading_ = false;
+  if (!generation) co_return tl::unexpected(generation.error());
+  co_return Json{{"generation", *generation}};
+}
+
+// SIGHUP: channels and certificates are read anew; what is wrong with them changes nothing.
+event::Task<> Process::on_hangup() {
+  Result<Config> fresh = load_config(config_.file, process_environment);
+  if (!fresh) {
+    log_error("configuration_refused", {{"reason", fresh.error().what}});
+    co_return;
+  }
+  config_.channels = std::move(fresh->channels);
+  const Result<> published = co_await publish();
+  if (!published) log_error("channels_not_published", {{"reason", published.error().what}});
+  const Result<Credentials> credentials = load_credentials();
+  if (!credentials) {
+    log_error("certificates_refused", {{"reason", credentials.error().what}});
+    co_return;
+  }
+  for (const auto& worker : workers_) worker->set_credentials(*credentials);
+  log_info("configuration_reread", {});
+}
+
+}  // namespace mg::server

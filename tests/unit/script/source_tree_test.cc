@@ -1,0 +1,90 @@
+#include "script/source_tree.h"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "base/limits.h"
+
+using namespace mg;
+using namespace mg::script;
+namespace fs = std::filesystem;
+
+namespace {
+
+class Folder {
+ public:
+  explicit Folder(const std::string& name) : root_(fs::temp_directory_path() / name) {
+    fs::remove_all(root_);
+    fs::create_directories(root_);
+  }
+  ~Folder() { fs::remove_all(root_); }
+  void write(const std::string& path, const std::string& bytes = "return {}") const {
+    fs::create_directories((root_ / path).parent_path());
+    std::ofstream(root_ / path, std::ios::binary) << bytes;
+  }
+  std::string path(const std::string& below = "") const { return (root_ / below).string(); }
+
+ private:
+  fs::path root_;
+};
+
+}  // namespace
+
+TEST_CASE("scripts and data are read by their relative paths") {
+  const Folder folder("moongate-source-tree");
+  folder.write("scripts/policies/chain.lua", "return 1");
+  folder.write("scripts/policies/a.lua");
+  folder.write("scripts/providers/x.lua");
+  folder.write("scripts/agents/their.lua");
+  folder.write("scripts/meta/gate.lua");
+  folder.write("scripts/policies/.a.lua.swp");
+  folder.write("scripts/policies/.hidden.lua");
+  folder.write("scripts/policies/notes.txt");
+  folder.write("data/models.json", "{}");
+  folder.write("data/.lock");
+  const auto tree = read_source_tree(folder.path("scripts"), folder.path("data"));
+  REQUIRE(tree);
+  REQUIRE(tree->scripts.size() == 3);
+  CHECK(tree->scripts[0].path == "policies/a.lua");
+  CHECK(tree->scripts[1].path == "policies/chain.lua");
+  CHECK(tree->scripts[1].bytes == "return 1");
+  CHECK(tree->scripts[2].path == "providers/x.lua");
+  REQUIRE(tree->data.size() == 1);
+  CHECK(tree->data[0].path == "models.json");
+  CHECK(read_source_tree(folder.path("scripts"), "")->data.empty());
+  CHECK(read_source_tree(folder.path("scripts"), folder.path("absent"))->data.empty());
+  const auto absent = read_source_tree(folder.path("absent"), "");
+  REQUIRE_FALSE(absent);
+  CHECK(absent.error().code == Errc::not_found);
+}
+
+TEST_CASE("files are as many and as long as the bounds and no more") {
+  const Folder folder("moongate-source-bounds");
+  folder.write("long.lua", std::string(limits::script_source_bytes_max, ' '));
+  CHECK(read_source_tree(folder.path(), ""));
+  folder.write("long.lua", std::string(limits::script_source_bytes_max + 1, ' '));
+  auto refused = read_source_tree(folder.path(), "");
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::too_large);
+  folder.write("long.lua", "");
+  for (size_t i = 1; i < limits::script_files_max; ++i)
+    folder.write("n" + std::to_string(i) + ".lua");
+  CHECK(read_source_tree(folder.path(), "")->scripts.size() == limits::script_files_max);
+  folder.write("one_more.lua");
+  refused = read_source_tree(folder.path(), "");
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == Errc::too_large);
+
+  const Folder data("moongate-data-bounds");
+  data.write("scripts/x.lua");
+  data.write("data/large.bin", std::string(limits::data_file_bytes_max, 'x'));
+  CHECK(read_source_tree(data.path("scripts"), data.path("data")));
+  data.write("data/large.bin", std::string(limits::data_file_bytes_max + 1, 'x'));
+  CHECK_FALSE(read_source_tree(data.path("scripts"), data.path("data")));
+  data.write("data/large.bin", "");
+  for (size_t i = 1; i < limits::data_files_max; ++i) data.write("data/n" + std::to_string(i));
+  CHECK(read_source_tree(data.path("scripts"), data.path("data")));
+  data.write("data/one_more");
+  CHECK_FALSE(read_source_tree(data.path("scripts"), data.path("data")));
+}
