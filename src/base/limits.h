@@ -139,6 +139,18 @@ inline constexpr size_t tag_bytes_max = 64;
 inline constexpr size_t script_log_bytes_max = 512;
 inline constexpr size_t script_logs_per_s_max = 20;  // of one worker
 
+// The built-in provider and the load tool.
+inline constexpr int64_t lab_wait_ms_max = 600'000;
+inline constexpr int64_t lab_fault_at_max = 1'000'000'000;
+inline constexpr size_t lab_retry_after_bytes_max = 64;
+inline constexpr size_t lab_usage_bytes_max = 4 * KiB;
+inline constexpr int64_t lab_dimensions_max = 8192;      // of one embedding
+inline constexpr size_t lab_counted_names_max = 1000;    // models and paths; the others are one
+inline constexpr int64_t load_requests_max = 10'000'000;  // one fixed-size record each
+inline constexpr int64_t load_concurrency_max = 20'000;
+inline constexpr int64_t load_prompt_tokens_max = 1'000'000;
+inline constexpr size_t load_differences_listed_max = 100;  // all are counted
+
 // Shared limits.
 inline constexpr size_t bucket_key_bytes_max = 256;
 inline constexpr size_t bucket_keys_max = 262'144;
