@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "api/policies.h"
+#include "base/text.h"
 #include "control/operations.h"
 #include "gateway/breaker_rules.h"
 #include "gateway/endpoint.h"
