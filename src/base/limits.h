@@ -130,6 +130,9 @@ inline constexpr int64_t watchdog_look_ns = 1'000'000;
 
 // Decisions of policies.
 inline constexpr int64_t multiplier_ppm_max = 1'000'000'000;  // a thousandfold
+inline constexpr int64_t breaker_failures_max = 1'000'000;
+inline constexpr int64_t breaker_open_s_max = 86'400;
+inline constexpr int64_t breaker_trials_max = 1000;
 inline constexpr size_t refusal_message_bytes_max = 512;
 inline constexpr int64_t refusal_retry_after_s_max = 86'400;
 inline constexpr int64_t policy_timeout_ms_max = 3'600'000;
