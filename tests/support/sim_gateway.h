@@ -132,8 +132,8 @@ class SimGateway {
     editor = *directory::Editor::open(*ledger, *client);
     books.emplace(*ledger, *client, *editor);
     writing.emplace(control::Writing{*client, *editor});
-    operations.emplace(control::Resources{loop, rng, *books, vault, site,
-                                          folder.path() + "/records", &*writing});
+    operations.emplace(
+        control::Resources{loop, rng, *books, vault, site, folder.path() + "/records", &*writing});
     tenant = run("tenant.create", {{"name", "Acme"}})["id"];
     key = run("key.create", {{"tenant", tenant}})["key"];
     services.emplace(gateway::Services{loop, rng, *client, pool, reader, records, metrics,

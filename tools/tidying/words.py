@@ -108,7 +108,8 @@ def bounds(tree):
         if name not in used:
             yield file.finding(number, "bounds", f"nothing keeps {name}")
         elif name not in tried and name not in picture.UNTRIED:
-            yield file.finding(number, "bounds", f"no test names {name}: try its edge, and one past")
+            yield file.finding(number, "bounds",
+                               f"no test names {name}: try its edge, and one past")
 
 
 def _bounds_of(file):
