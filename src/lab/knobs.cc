@@ -110,7 +110,13 @@ Result<> Knobs::set(std::string_view name, std::string_view value) {
 std::span<const KnobNote> knob_notes() { return kNotes; }
 
 std::string knob_help() {
-  const auto padded = [](std::string left) {
+  // The left column, padded to its width.
+  const auto padded = [](std::initializer_list<std::string_view> words) {
+    std::string left;
+    for (std::string_view word : words) {
+      left += left.empty() ? "  " : " ";
+      left += word;
+    }
     left.resize(std::max(left.size() + 2, kColumn), ' ');
     return left;
   };
@@ -118,13 +124,13 @@ std::string knob_help() {
       "Knobs, as flags (--NAME), as members of the body's metadata or as headers (x-lab-NAME);\n"
       "a header wins over metadata, metadata over a flag:\n";
   for (const KnobNote& note : kNotes) {
-    out += padded("  " + std::string(note.name) + " " + std::string(note.value));
+    out += padded({note.name, note.value});
     out += std::string(note.effect) + "\n";
   }
   out += "\nFaults, and what fault-at counts:\n";
   for (const FaultNote& note : fault_notes()) {
-    out += padded("  " + std::string(note.name)) + std::string(note.effect) + "\n";
-    if (!note.at.empty()) out += padded("") + "at: " + std::string(note.at) + "\n";
+    out += padded({note.name}) + std::string(note.effect) + "\n";
+    if (!note.at.empty()) out += padded({}) + "at: " + std::string(note.at) + "\n";
   }
   return out;
 }
