@@ -55,6 +55,9 @@ Result<Json> run_writing(const server::Config& config, const std::string& comman
 
 // Neither recovers nor writes.
 Result<Json> run_reading(const server::Config& config, const std::string& command, Json arguments) {
+  if (!std::filesystem::exists(config.store()))
+    return fail(Errc::not_found, "there is no store in " + config.state +
+                                     " yet: start the server, or create a tenant");
   SystemClock clock;
   SystemRng rng;
   event::UvLoop loop(clock);
