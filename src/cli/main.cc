@@ -16,8 +16,9 @@ int run(int argc, char** argv) {
   Cli cli{app, "moongate.lua", false, {}};
   app.add_option("--config", cli.config, "Configuration file")->capture_default_str();
   app.add_flag("--json", cli.json, "Print one compact JSON value instead of text");
-  for (const auto add : {add_serve, add_check, add_tenant, add_wallet, add_key, add_secret,
-                         add_channel, add_policy, add_reload, add_ledger, add_usage, add_explain})
+  for (const auto add :
+       {add_serve, add_demo, add_check, add_tenant, add_wallet, add_key, add_secret, add_channel,
+        add_policy, add_reload, add_ledger, add_usage, add_explain, add_lab, add_load})
     add(cli);
   try {
     app.parse(argc, argv);

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/run_to_end.h"
 #include "control/operations.h"
 #include "ledger/ledger.h"
 #include "server/config.h"
@@ -32,23 +33,9 @@ class NoServer final : public control::Site {
   const server::Config& config_;
 };
 
-template <class T>
-event::Task<> run_and_stop(event::UvLoop& loop, event::Task<T> task, std::optional<T>& out) {
-  T result = co_await std::move(task);
-  out.emplace(std::move(result));
-  loop.stop();
-}
-
-template <class T>
-T run_to_end(event::UvLoop& loop, event::Task<T> task) {
-  std::optional<T> out;
-  loop.spawn(run_and_stop(loop, std::move(task), out));
-  loop.run();
-  return std::move(*out);
-}
-
-Result<Json> run_offline(const server::Config& config, const std::string& command, Json arguments) {
-  if (!std::filesystem::exists(config.store())) std::filesystem::create_directories(config.state);
+Result<Json> run_writing(const server::Config& config, const std::string& command, Json arguments) {
+  std::error_code ignored;  // what follows says what is wrong with the folder
+  std::filesystem::create_directories(config.state, ignored);
   SystemClock clock;
   SystemRng rng;
   event::UvLoop loop(clock);
@@ -60,8 +47,24 @@ Result<Json> run_offline(const server::Config& config, const std::string& comman
   MG_TRY(const auto editor, directory::Editor::open(*ledger, client));
   MG_TRY(control::Vault vault, control::Vault::open(config.master_key));
   NoServer site(config);
-  control::Operations operations(
-      {loop, rng, *ledger, client, *editor, vault, site, config.records()});
+  control::RunningBooks books(*ledger, client, *editor);
+  const control::Writing writing{client, *editor};
+  control::Operations operations({loop, rng, books, vault, site, config.records(), &writing});
+  return run_to_end(loop, operations.run(command, std::move(arguments)));
+}
+
+// Neither recovers nor writes.
+Result<Json> run_reading(const server::Config& config, const std::string& command, Json arguments) {
+  if (!std::filesystem::exists(config.store()))
+    return fail(Errc::not_found, "there is no store in " + config.state +
+                                     " yet: start the server, or create a tenant");
+  SystemClock clock;
+  SystemRng rng;
+  event::UvLoop loop(clock);
+  MG_TRY(const auto books, control::RestingBooks::open(config.store()));
+  MG_TRY(control::Vault vault, control::Vault::open(config.master_key));
+  NoServer site(config);
+  control::Operations operations({loop, rng, *books, vault, site, config.records(), nullptr});
   return run_to_end(loop, operations.run(command, std::move(arguments)));
 }
 
@@ -75,7 +78,13 @@ Result<Json> run_anywhere(const server::Config& config, const std::string& comma
         run_to_end(loop, server::ask_server(sockets, config.control_socket(), command, arguments));
     if (answer || answer.error().code != Errc::unavailable) return answer;
   }
-  return run_offline(config, command, arguments);
+  switch (control::Operations::effect_of(command)) {
+    case control::Effect::reads:
+      return run_reading(config, command, arguments);
+    case control::Effect::writes:
+      break;
+  }
+  return run_writing(config, command, arguments);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@ namespace mg::control {
 event::Task<Result<Json>> Operations::channel_list(Args args) {
   MG_CO_CHECK(args.ok());
   Json list = Json::array();
-  const auto snapshot = r_.editor.snapshot();
+  const auto snapshot = directory();
   for (const ChannelView& channel : r_.site.channels()) {
     Json json = {{"id", channel.id},
                  {"provider", channel.provider},
@@ -38,7 +38,7 @@ event::Task<Result<Json>> Operations::switch_channel(Args args, bool enabled) {
   const bool exists = std::any_of(channels.begin(), channels.end(),
                                   [&](const ChannelView& channel) { return channel.id == id; });
   if (!exists) co_return fail(Errc::not_found, "there is no channel " + id);
-  MG_CO_CHECK(co_await r_.editor.switch_channel(id, enabled));
+  MG_CO_CHECK(co_await r_.writing->editor.switch_channel(id, enabled));
   MG_CO_CHECK(co_await r_.site.publish_directory());
   co_return Json{{"id", id}, {"enabled", enabled}};
 }

@@ -74,7 +74,7 @@ event::Task<Result<Json>> Operations::key_create(Args args) {
   key.id = Id::make(r_.loop.clock(), r_.rng);
   key.digest = gateway::secret_digest(secret);
   key.created_ms = now_ms();
-  MG_CO_CHECK(co_await r_.editor.put(key));
+  MG_CO_CHECK(co_await r_.writing->editor.put(key));
   MG_CO_CHECK(co_await r_.site.publish_directory());
   Json json = to_json(key, now_ms());
   json["key"] = secret;
@@ -86,7 +86,7 @@ event::Task<Result<Json>> Operations::key_list(Args args) {
   MG_CO_CHECK(args.ok());
   if (!find_tenant(tenant))
     co_return fail(Errc::not_found, "there is no tenant " + directory::tenant_text(tenant));
-  auto keys = r_.editor.snapshot()->keys();
+  auto keys = directory()->keys();
   std::sort(keys.begin(), keys.end(), [](const auto& a, const auto& b) { return a->id < b->id; });
   Json list = Json::array();
   for (const auto& key : keys)
@@ -97,11 +97,11 @@ event::Task<Result<Json>> Operations::key_list(Args args) {
 event::Task<Result<Json>> Operations::key_revoke(Args args) {
   const Id id = args.key("id");
   MG_CO_CHECK(args.ok());
-  const auto found = r_.editor.snapshot()->key(id);
+  const auto found = directory()->key(id);
   if (!found) co_return fail(Errc::not_found, "there is no key " + id.text(kKeyPrefix));
   directory::ApiKey key = *found;
   key.revoked = true;
-  MG_CO_CHECK(co_await r_.editor.put(key));
+  MG_CO_CHECK(co_await r_.writing->editor.put(key));
   MG_CO_CHECK(co_await r_.site.publish_directory());
   co_return to_json(key, now_ms());
 }
@@ -110,7 +110,7 @@ event::Task<Result<Json>> Operations::key_rotate(Args args) {
   const Id id = args.key("id");
   const int64_t grace_until_ms = args.time_ms("grace", now_ms());
   MG_CO_CHECK(args.ok());
-  const auto found = r_.editor.snapshot()->key(id);
+  const auto found = directory()->key(id);
   if (!found) co_return fail(Errc::not_found, "there is no key " + id.text(kKeyPrefix));
   if (found->revoked) co_return fail(Errc::refused, "the key was revoked");
   directory::ApiKey key = *found;
@@ -122,7 +122,7 @@ event::Task<Result<Json>> Operations::key_rotate(Args args) {
     key.previous_until_ms = grace_until_ms;
   }
   key.digest = gateway::secret_digest(secret);
-  MG_CO_CHECK(co_await r_.editor.put(key));
+  MG_CO_CHECK(co_await r_.writing->editor.put(key));
   MG_CO_CHECK(co_await r_.site.publish_directory());
   Json json = to_json(key, now_ms());
   json["key"] = secret;

@@ -4,30 +4,28 @@ namespace mg::control {
 
 const std::vector<Operations::Entry>& Operations::entries() {
   static const std::vector<Entry> all = {
-      {"tenant.create", &Operations::tenant_create},
-      {"tenant.list", &Operations::tenant_list},
-      {"tenant.show", &Operations::tenant_show},
-      {"tenant.suspend", &Operations::tenant_suspend},
-      {"tenant.resume", &Operations::tenant_resume},
-      {"wallet.credit", &Operations::wallet_credit},
-      {"wallet.show", &Operations::wallet_show},
-      {"wallet.history", &Operations::wallet_history},
-      {"key.create", &Operations::key_create},
-      {"key.list", &Operations::key_list},
-      {"key.revoke", &Operations::key_revoke},
-      {"key.rotate", &Operations::key_rotate},
-      {"secret.set", &Operations::secret_set},
-      {"secret.list", &Operations::secret_list},
-      {"secret.rotate-master", &Operations::secret_rotate_master},
-      {"channel.list", &Operations::channel_list},
-      {"channel.enable", &Operations::channel_enable},
-      {"channel.disable", &Operations::channel_disable},
-      {"reload", &Operations::reload},
-      {"usage", &Operations::usage},
-      {"explain", &Operations::explain},
-      {"ledger.settlements", &Operations::settlements},
-      {"ledger.backup", &Operations::ledger_backup},
-      {"ledger.status", &Operations::ledger_status},
+      {"tenant.create", Effect::writes, &Operations::tenant_create},
+      {"tenant.list", Effect::reads, &Operations::tenant_list},
+      {"tenant.show", Effect::reads, &Operations::tenant_show},
+      {"tenant.suspend", Effect::writes, &Operations::tenant_suspend},
+      {"tenant.resume", Effect::writes, &Operations::tenant_resume},
+      {"wallet.credit", Effect::writes, &Operations::wallet_credit},
+      {"wallet.show", Effect::reads, &Operations::wallet_show},
+      {"wallet.history", Effect::reads, &Operations::wallet_history},
+      {"key.create", Effect::writes, &Operations::key_create},
+      {"key.list", Effect::reads, &Operations::key_list},
+      {"key.revoke", Effect::writes, &Operations::key_revoke},
+      {"key.rotate", Effect::writes, &Operations::key_rotate},
+      {"secret.set", Effect::writes, &Operations::secret_set},
+      {"secret.list", Effect::reads, &Operations::secret_list},
+      {"secret.rotate-master", Effect::writes, &Operations::secret_rotate_master},
+      {"channel.list", Effect::reads, &Operations::channel_list},
+      {"channel.enable", Effect::writes, &Operations::channel_enable},
+      {"channel.disable", Effect::writes, &Operations::channel_disable},
+      {"reload", Effect::writes, &Operations::reload},
+      {"usage", Effect::reads, &Operations::usage},
+      {"explain", Effect::reads, &Operations::explain},
+      {"ledger.backup", Effect::reads, &Operations::ledger_backup},
   };
   return all;
 }
@@ -38,9 +36,16 @@ std::vector<std::string> Operations::names() {
   return out;
 }
 
+Effect Operations::effect_of(const std::string& command) {
+  for (const Entry& entry : entries())
+    if (command == entry.name) return entry.effect;
+  return Effect::reads;
+}
+
 event::Task<Result<Json>> Operations::run(std::string command, Json arguments) {
   for (const Entry& entry : entries()) {
     if (command != entry.name) continue;
+    MG_ASSERT(entry.effect == Effect::reads || r_.writing);
     Result<Json> result = co_await (this->*entry.method)(Args(arguments));
     co_return result;
   }
@@ -48,7 +53,7 @@ event::Task<Result<Json>> Operations::run(std::string command, Json arguments) {
 }
 
 std::shared_ptr<const directory::TenantEntry> Operations::find_tenant(const Id& id) const {
-  return r_.editor.snapshot()->tenant(id);
+  return directory()->tenant(id);
 }
 
 }  // namespace mg::control

@@ -10,11 +10,10 @@
 #include "base/json_value.h"
 #include "base/rng.h"
 #include "control/args.h"
+#include "control/books.h"
 #include "control/vault.h"
 #include "directory/editor.h"
 #include "event/loop.h"
-#include "ledger/client.h"
-#include "ledger/ledger.h"
 
 namespace mg::control {
 
@@ -41,16 +40,24 @@ class Site {
   virtual std::vector<ChannelView> channels() = 0;
 };
 
+// What changes money and directory.
+struct Writing {
+  ledger::Client& client;
+  directory::Editor& editor;
+};
+
 struct Resources {
   event::Loop& loop;
   Rng& rng;
-  ledger::Ledger& ledger;
-  ledger::Client& client;
-  directory::Editor& editor;
+  Books& books;
   Vault& vault;
   Site& site;
-  std::string records;  // folder of the decision records
+  std::string records;     // folder of the decision records
+  const Writing* writing;  // null: only commands that read can be run
 };
+
+// Whether a command changes anything; those that do not also work on a store at rest.
+enum class Effect : uint8_t { reads, writes };
 
 class Operations {
  public:
@@ -62,11 +69,14 @@ class Operations {
 
   // The names run() knows.
   static std::vector<std::string> names();
+  // Of an unknown command: reads, as it will only be refused.
+  static Effect effect_of(const std::string& command);
 
  private:
   using Method = event::Task<Result<Json>> (Operations::*)(Args args);
   struct Entry {
     const char* name;
+    Effect effect;
     Method method;
   };
   static const std::vector<Entry>& entries();
@@ -107,11 +117,10 @@ class Operations {
   // reports.cc
   event::Task<Result<Json>> usage(Args args);
   event::Task<Result<Json>> explain(Args args);
-  event::Task<Result<Json>> settlements(Args args);
   event::Task<Result<Json>> ledger_backup(Args args);
-  event::Task<Result<Json>> ledger_status(Args args);
 
   std::shared_ptr<const directory::TenantEntry> find_tenant(const Id& id) const;
+  std::shared_ptr<const directory::Snapshot> directory() const { return r_.books.directory(); }
   int64_t now_ms() const { return r_.loop.clock().wall_ms(); }
 
   Resources r_;

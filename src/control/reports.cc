@@ -10,8 +10,6 @@
 namespace mg::control {
 namespace {
 
-constexpr int64_t kSettlementsMax = 10'000;
-
 struct UsageRow {
   uint64_t requests = 0;
   std::map<std::string, int64_t> units;  // by meter
@@ -136,10 +134,10 @@ event::Task<Result<Json>> Operations::usage(Args args) {
     UsageRow all;
     std::optional<Error> error;
   };
-  ledger::Ledger& ledger = r_.ledger;
-  const auto read_table = [&ledger, since, by] {
+  Books& books = r_.books;
+  const auto read_table = [&books, since, by] {
     Table read;
-    ledger::JournalReader journal = ledger.journal();
+    ledger::JournalReader journal = books.journal();
     const Result<ledger::Seq> from = journal.first_at(since);
     const Result<ledger::Seq> done =
         from ? journal.each(
@@ -172,12 +170,12 @@ event::Task<Result<Json>> Operations::explain(Args args) {
     Result<std::string> decision = fail(Errc::not_found, "");
     Json journal;
   };
-  ledger::Ledger& ledger = r_.ledger;
+  Books& books = r_.books;
   const std::string records = r_.records;
-  const auto read_story = [&ledger, records, request] {
+  const auto read_story = [&books, records, request] {
     Story read;
     read.decision = gateway::find_record(records, request);
-    read.journal = journal_json(ledger.journal(), request);
+    read.journal = journal_json(books.journal(), request);
     return read;
   };
   Story story = co_await event::offloaded(r_.loop, read_story);
@@ -191,48 +189,14 @@ event::Task<Result<Json>> Operations::explain(Args args) {
   co_return json;
 }
 
-// Settlements from a record on, for those who compare (moongate load) or export.
-event::Task<Result<Json>> Operations::settlements(Args args) {
-  const int64_t from = args.count_or("from", 1);
-  const int64_t count = std::min(args.count_or("count", kSettlementsMax), kSettlementsMax);
-  MG_CO_CHECK(args.ok());
-  struct Page {
-    Json items = Json::array();
-    Result<ledger::Seq> next = ledger::Seq{0};
-  };
-  ledger::Ledger& ledger = r_.ledger;
-  const auto read_page = [&ledger, from, count] {
-    Page read;
-    read.next =
-        ledger.journal().each(static_cast<ledger::Seq>(from), [&](const ledger::Entry& entry) {
-          if (const auto* posted = std::get_if<ledger::HoldPosted>(&entry.record))
-            read.items.push_back(settlement_json(entry, *posted));
-          return static_cast<int64_t>(read.items.size()) < count;
-        });
-    return read;
-  };
-  Page page = co_await event::offloaded(r_.loop, read_page);
-  if (!page.next) co_return tl::unexpected(page.next.error());
-  co_return Json{{"items", std::move(page.items)}, {"next", *page.next}};
-}
-
 event::Task<Result<Json>> Operations::ledger_backup(Args args) {
   const std::string directory = args.text("directory");
   MG_CO_CHECK(args.ok());
-  ledger::Ledger& ledger = r_.ledger;
-  const auto copy = [&ledger, directory] { return ledger.backup(directory); };
+  Books& books = r_.books;
+  const auto copy = [&books, directory] { return books.backup(directory); };
   const Result<> done = co_await event::offloaded(r_.loop, copy);
   if (!done) co_return tl::unexpected(done.error());
-  co_return Json{{"directory", directory}, {"durable", ledger.status().durable}};
-}
-
-event::Task<Result<Json>> Operations::ledger_status(Args args) {
-  MG_CO_CHECK(args.ok());
-  const ledger::LedgerStatus status = r_.ledger.status();
-  co_return Json{{"ordered", status.ordered},       {"durable", status.durable},
-                 {"epoch", status.epoch},           {"poisoned", status.poisoned},
-                 {"disk_low", status.disk_low},     {"accounts", status.accounts},
-                 {"open_holds", status.open_holds}, {"commits", status.commits}};
+  co_return Json{{"directory", directory}};
 }
 
 }  // namespace mg::control

@@ -32,7 +32,7 @@ event::Task<Result<Json>> Operations::secret_set(Args args) {
     co_return fail(Errc::invalid, "a secret is one line of at most 16 KiB");
   MG_CO_TRY(const directory::SealedSecret sealed,
             r_.vault.seal(std::move(name), value, now_ms(), r_.rng));
-  MG_CO_CHECK(co_await r_.editor.put(sealed));
+  MG_CO_CHECK(co_await r_.writing->editor.put(sealed));
   MG_CO_CHECK(co_await r_.site.publish_directory());
   co_return to_json(sealed);
 }
@@ -40,8 +40,7 @@ event::Task<Result<Json>> Operations::secret_set(Args args) {
 event::Task<Result<Json>> Operations::secret_list(Args args) {
   MG_CO_CHECK(args.ok());
   Json list = Json::array();
-  for (const auto& [name, secret] : r_.editor.snapshot()->secrets())
-    list.push_back(to_json(secret));
+  for (const auto& [name, secret] : directory()->secrets()) list.push_back(to_json(secret));
   co_return list;
 }
 
@@ -50,7 +49,7 @@ event::Task<Result<Json>> Operations::secret_rotate_master(Args args) {
   const std::string new_key = args.text("value");
   MG_CO_CHECK(args.ok());
   std::vector<std::pair<std::string, std::string>> plain;
-  for (const auto& [name, secret] : r_.editor.snapshot()->secrets()) {
+  for (const auto& [name, secret] : directory()->secrets()) {
     MG_CO_TRY(std::string value, r_.vault.unseal(secret));
     plain.emplace_back(name, std::move(value));
   }
@@ -61,7 +60,7 @@ event::Task<Result<Json>> Operations::secret_rotate_master(Args args) {
     sealed.push_back(std::move(again));
   }
   const size_t count = sealed.size();
-  if (count > 0) MG_CO_CHECK(co_await r_.editor.put_all(std::move(sealed)));
+  if (count > 0) MG_CO_CHECK(co_await r_.writing->editor.put_all(std::move(sealed)));
   MG_CO_CHECK(co_await r_.site.publish_directory());
   co_return Json{{"secrets", count},
                  {"next", "put the new key into the configuration's master_key before a restart"}};

@@ -46,7 +46,7 @@ event::Task<Result<Json>> Operations::tenant_create(Args args) {
   tenant.kind = *kind;
   tenant.parent = parent;
   tenant.created_ms = now_ms();
-  MG_CO_CHECK(co_await r_.editor.put(tenant));
+  MG_CO_CHECK(co_await r_.writing->editor.put(tenant));
   MG_CO_CHECK(co_await r_.site.publish_directory());
   co_return to_json(*find_tenant(tenant.id));
 }
@@ -54,7 +54,7 @@ event::Task<Result<Json>> Operations::tenant_create(Args args) {
 event::Task<Result<Json>> Operations::tenant_list(Args args) {
   MG_CO_CHECK(args.ok());
   Json list = Json::array();
-  for (const auto& [id, entry] : r_.editor.snapshot()->tenants()) list.push_back(to_json(*entry));
+  for (const auto& [id, entry] : directory()->tenants()) list.push_back(to_json(*entry));
   co_return list;
 }
 
@@ -66,7 +66,7 @@ event::Task<Result<Json>> Operations::tenant_show(Args args) {
   Json json = to_json(*entry);
   json["path"] = entry->path;
   size_t keys = 0;
-  for (const auto& key : r_.editor.snapshot()->keys()) keys += key->tenant == id && !key->revoked;
+  for (const auto& key : directory()->keys()) keys += key->tenant == id && !key->revoked;
   json["keys"] = keys;
   if (!entry->payer.is_nil()) json["pays"] = directory::tenant_text(entry->payer);
   co_return json;
@@ -91,7 +91,7 @@ event::Task<Result<Json>> Operations::set_suspended(Args args, bool suspended) {
   if (tenant.kind == directory::TenantKind::platform)
     co_return fail(Errc::refused, "the platform itself cannot be suspended");
   tenant.suspended = suspended;
-  MG_CO_CHECK(co_await r_.editor.put(tenant));
+  MG_CO_CHECK(co_await r_.writing->editor.put(tenant));
   MG_CO_CHECK(co_await r_.site.publish_directory());
   co_return to_json(*find_tenant(id));
 }

@@ -50,7 +50,7 @@ Result<ledger::AccountName> Operations::wallet_of(const Id& tenant) const {
 
 event::Task<Result<Json>> Operations::wallet_json(Id tenant) {
   MG_CO_TRY(const ledger::AccountName name, wallet_of(tenant));
-  Result<ledger::Account> account = co_await r_.client.account(name);
+  Result<ledger::Account> account = co_await r_.books.account(name);
   if (!account && account.error().code != Errc::not_found)
     co_return tl::unexpected(account.error());
   const ledger::Account wallet =
@@ -72,7 +72,8 @@ event::Task<Result<Json>> Operations::wallet_credit(Args args) {
   MG_CO_CHECK(args.ok());
   MG_CO_TRY(request.credit, wallet_of(tenant));
   request.debit = ledger::AccountName::funding_from(request.credit.seller, "operator");
-  Result<ledger::TransferOutcome> outcome = co_await r_.client.transfer(std::move(request));
+  Result<ledger::TransferOutcome> outcome =
+      co_await r_.writing->client.transfer(std::move(request));
   if (!outcome) co_return tl::unexpected(outcome.error());
   if (const auto* no = std::get_if<ledger::TransferRefusal>(&*outcome))
     co_return fail(Errc::conflict,
@@ -102,14 +103,14 @@ event::Task<Result<Json>> Operations::wallet_history(Args args) {
     Json items = Json::array();
     Result<ledger::Seq> next = ledger::Seq{0};
   };
-  ledger::Ledger& ledger = r_.ledger;
-  const auto read_page = [&ledger, name, before, count] {
+  Books& books = r_.books;
+  const auto read_page = [&books, name, before, count] {
     Page read;
     read.next =
-        ledger.journal().history(name, static_cast<ledger::Seq>(before), static_cast<size_t>(count),
-                                 [&](const ledger::Entry& entry, Money change) {
-                                   read.items.push_back(item_json(entry, change));
-                                 });
+        books.journal().history(name, static_cast<ledger::Seq>(before), static_cast<size_t>(count),
+                                [&](const ledger::Entry& entry, Money change) {
+                                  read.items.push_back(item_json(entry, change));
+                                });
     return read;
   };
   Page page = co_await event::offloaded(r_.loop, read_page);

@@ -32,7 +32,7 @@ class Editor {
   Editor(ledger::Ledger& ledger, ledger::Client& client) : ledger_(ledger), client_(client) {}
   Result<> load();
   std::shared_ptr<Snapshot> copy() const { return std::make_shared<Snapshot>(*snapshot_); }
-  void place_tenants(Snapshot& snapshot, std::map<Id, Tenant> tenants);
+  WalletSource wallets() const;
 
   ledger::Ledger& ledger_;
   ledger::Client& client_;

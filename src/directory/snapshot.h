@@ -4,12 +4,15 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
 
+#include "base/result.h"
 #include "directory/records.h"
+#include "ledger/reader.h"
 #include "ledger/wallet_view.h"
 
 namespace mg::directory {
@@ -24,8 +27,19 @@ struct TenantEntry {
   std::shared_ptr<const ledger::WalletView> wallet;  // of the payer; null where nobody pays
 };
 
+// Visits the records of a table (Ledger::each_record, ledger::Snapshot::each_record).
+using RecordSource =
+    std::function<Result<>(std::string_view table, const ledger::RecordVisit& visit)>;
+// The view of a wallet that workers look at; empty where nobody will.
+using WalletSource =
+    std::function<std::shared_ptr<const ledger::WalletView>(const ledger::AccountName& wallet)>;
+
 class Snapshot {
  public:
+  // From the records of a store. Errors: invalid, when one is damaged; io.
+  static Result<std::shared_ptr<const Snapshot>> read(const RecordSource& records,
+                                                      const WalletSource& wallets);
+
   // The key that this secret's digest opens, at this time: neither revoked nor beyond the grace
   // of a rotation. Expired ones are found, so that the answer can say so. nullptr for none.
   std::shared_ptr<const ApiKey> find_key(const SecretDigest& digest, int64_t now_ms) const;
@@ -60,6 +74,8 @@ class Snapshot {
   template <class Name, class Hash>
   static void set(Shards<Name, Hash>& shards, const Name& name, std::shared_ptr<const ApiKey> key);
 
+  // Gives each tenant what follows from those above it.
+  void place(const std::map<Id, Tenant>& tenants, const WalletSource& wallets);
   // Adds a key, or replaces the one of the same id.
   void put_key(const std::shared_ptr<const ApiKey>& key);
 

@@ -8,7 +8,7 @@
 namespace mg::lab {
 namespace {
 
-// Clocks of journal and load tool may differ by so much.
+// A hold is recorded somewhat later than its request began.
 constexpr int64_t kSlackMs = 60'000;
 
 bool is_input(std::string_view meter) {
@@ -35,14 +35,16 @@ Booked charged(const ledger::HoldPosted& posted) {
 BookedSource journal_source(ledger::JournalReader& reader, int64_t from_ms, std::optional<Id> key) {
   return [&reader, from_ms, key](const BookedVisit& visit) -> Result<> {
     MG_TRY(const ledger::Seq first, reader.first_at(from_ms - kSlackMs));
-    const auto is_ours = [&](const Id& of) { return !key || *key == of; };
+    const auto is_ours = [&](const Id& request, const Id& of) {
+      return request.wall_ms() >= from_ms && (!key || *key == of);
+    };
     const auto read = [&](const ledger::Entry& entry) {
       Booked booked;
       if (const auto* opened = std::get_if<ledger::HoldOpened>(&entry.record)) {
         booked.request = opened->request;
-        if (is_ours(opened->key)) visit(booked);
+        if (is_ours(opened->request, opened->key)) visit(booked);
       } else if (const auto* posted = std::get_if<ledger::HoldPosted>(&entry.record)) {
-        if (is_ours(posted->key)) visit(charged(*posted));
+        if (is_ours(posted->request, posted->key)) visit(charged(*posted));
       } else if (const auto* voided = std::get_if<ledger::HoldVoided>(&entry.record)) {
         // It does not say whose it was; who did not open it does not know it either.
         booked.request = voided->request;

@@ -1,5 +1,7 @@
 #include "lab/knobs.h"
 
+#include <fmt/format.h>
+
 #include <array>
 
 #include "base/limits.h"
@@ -110,21 +112,17 @@ Result<> Knobs::set(std::string_view name, std::string_view value) {
 std::span<const KnobNote> knob_notes() { return kNotes; }
 
 std::string knob_help() {
-  const auto padded = [](std::string left) {
-    left.resize(std::max(left.size() + 2, kColumn), ' ');
-    return left;
-  };
   std::string out =
       "Knobs, as flags (--NAME), as members of the body's metadata or as headers (x-lab-NAME);\n"
       "a header wins over metadata, metadata over a flag:\n";
   for (const KnobNote& note : kNotes) {
-    out += padded("  " + std::string(note.name) + " " + std::string(note.value));
-    out += std::string(note.effect) + "\n";
+    const std::string usage = fmt::format("  {} {}", note.name, note.value);
+    out += fmt::format("{:<{}}  {}\n", usage, kColumn, note.effect);
   }
   out += "\nFaults, and what fault-at counts:\n";
   for (const FaultNote& note : fault_notes()) {
-    out += padded("  " + std::string(note.name)) + std::string(note.effect) + "\n";
-    if (!note.at.empty()) out += padded("") + "at: " + std::string(note.at) + "\n";
+    out += fmt::format("  {:<{}}  {}\n", note.name, kColumn - 2, note.effect);
+    if (!note.at.empty()) out += fmt::format("{:<{}}  at: {}\n", "", kColumn, note.at);
   }
   return out;
 }

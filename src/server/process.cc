@@ -111,8 +111,10 @@ Result<> Process::open_store() {
   MG_TRY(editor_, directory::Editor::open(*ledger_, *client_));
   MG_TRY(vault_, control::Vault::open(config_.master_key));
   MG_TRY(recorder_, gateway::Recorder::open(config_.records(), clock_));
-  operations_.emplace(control::Resources{loop_, rng_, *ledger_, *client_, *editor_, vault_, *this,
-                                         config_.records()});
+  books_.emplace(*ledger_, *client_, *editor_);
+  writing_.emplace(control::Writing{*client_, *editor_});
+  operations_.emplace(
+      control::Resources{loop_, rng_, *books_, vault_, *this, config_.records(), &*writing_});
   MG_TRY(control_, ControlSocket::open(loop_, sockets_, *operations_, config_.control_socket()));
   return {};
 }

@@ -113,6 +113,8 @@ class Process final : private gateway::ProcessView, private control::Site {
   std::optional<WorkerSurroundings> surroundings_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<SocketAddress> addresses_;
+  std::optional<control::RunningBooks> books_;
+  std::optional<control::Writing> writing_;
   std::optional<control::Operations> operations_;
   std::unique_ptr<ControlSocket> control_;
   std::vector<std::unique_ptr<event::SignalWatch>> signals_;

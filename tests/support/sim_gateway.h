@@ -130,8 +130,10 @@ class SimGateway {
     driver = std::make_unique<ledger::InlineLedger>(*ledger, loop);
     client = std::make_unique<ledger::Client>(*ledger, loop);
     editor = *directory::Editor::open(*ledger, *client);
-    operations.emplace(control::Resources{loop, rng, *ledger, *client, *editor, vault, site,
-                                          folder.path() + "/records"});
+    books.emplace(*ledger, *client, *editor);
+    writing.emplace(control::Writing{*client, *editor});
+    operations.emplace(control::Resources{loop, rng, *books, vault, site,
+                                          folder.path() + "/records", &*writing});
     tenant = run("tenant.create", {{"name", "Acme"}})["id"];
     key = run("key.create", {{"tenant", tenant}})["key"];
     services.emplace(gateway::Services{loop, rng, *client, pool, reader, records, metrics,
@@ -236,6 +238,8 @@ class SimGateway {
   std::unique_ptr<directory::Editor> editor;
   control::Vault vault;
   NoSite site;
+  std::optional<control::RunningBooks> books;
+  std::optional<control::Writing> writing;
   std::optional<control::Operations> operations;
   http::Pool pool{loop, sockets, names};
   gateway::AnswerReader reader;
