@@ -32,6 +32,7 @@ inline constexpr size_t model_name_bytes_max = 256;
 inline constexpr int64_t choices_max = 128;               // "n"
 inline constexpr int64_t output_tokens_max = 10'000'000;  // what max_tokens may ask for
 inline constexpr size_t embedding_inputs_max = 2048;
+inline constexpr int64_t embedding_dimensions_max = 65'536;
 inline constexpr size_t idempotency_key_bytes_max = 255;
 inline constexpr size_t session_bytes_max = 256;
 
