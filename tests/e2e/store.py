@@ -16,8 +16,9 @@ class _Value(ctypes.Structure):
 
     @classmethod
     def of(cls, data):
-        value = cls(len(data), ctypes.cast(ctypes.create_string_buffer(data, len(data)),
-                                           ctypes.c_void_p))
+        buffer = ctypes.create_string_buffer(data, len(data))
+        value = cls(len(data), ctypes.addressof(buffer))
+        value.buffer = buffer  # lives as long
         return value
 
     def bytes(self):
