@@ -171,9 +171,12 @@ class Gateway:
         path.write_text(text.replace(old, new))
 
     def set_models(self, models):
-        """Replaces the catalogue. Each model: {"id", "price": {...}, ...}; defaults are filled in."""
-        filled = [{"provider": "openai", "mode": "chat", "context_window": 128000,
-                   "max_output": 16384, **model} for model in models]
+        """Replaces the catalogue. Each model: {"id", "price": {...}, ...}; defaults are filled in,
+        and left out where the model says None."""
+        usual = {"provider": "openai", "mode": "chat", "context_window": 128000,
+                 "max_output": 16384}
+        filled = [{name: value for name, value in {**usual, **model}.items() if value is not None}
+                  for model in models]
         path = self.folder / "data" / "models.json"
         path.write_text(json.dumps({"rates": {}, "models": filled}))
 
