@@ -26,7 +26,8 @@ def routed(workshop, upstreams, conf="", **each):
         channels.append(upstream.channel(name, **settings))
     gateway = workshop.gateway(channels, start=False, workers=2)
     if conf:
-        gateway.edit("scripts/policies/chain.lua", SHIPPED, f'{{ "routing", conf = {{ {conf} }} }},')
+        setting = f'{{ "routing", conf = {{ {conf} }} }},'
+        gateway.edit("scripts/policies/chain.lua", SHIPPED, setting)
     return gateway.start()
 
 
