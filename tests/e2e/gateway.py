@@ -136,8 +136,6 @@ class Gateway:
                          "workers": 1, "drain_s": 5, "channels": list(channels), **settings}
         self.program = None
         self.addresses = []
-        self.used_ledger = False
-        self.expected_exit = 0
         for name in ("scripts", "data"):
             if not (self.folder / name).exists():
                 shutil.copytree(ROOT / name, self.folder / name)
@@ -152,6 +150,10 @@ class Gateway:
     @property
     def state(self):
         return self.folder / "state"
+
+    @property
+    def has_ledger(self):
+        return (self.state / "store" / "data.mdb").exists()
 
     def write_config(self, text=None, **changes):
         """Writes moongate.lua: changed settings, or a text of the test's own."""
@@ -183,7 +185,6 @@ class Gateway:
     def start(self, seconds=20):
         """Starts serving and waits until it is ready. Returns self."""
         assert not self.is_running()
-        self.used_ledger = True
         self.program = Program(["serve", "--config", str(self.config)], self.folder, "serve")
         self.program.wait_report("ready", seconds)
         listening = [r for r in self.program.reports if r["event"] == "listening"]
@@ -238,7 +239,6 @@ class Gateway:
 
     def cli(self, *arguments, stdin=""):
         """Runs a command with --json that must succeed; its value."""
-        self.used_ledger = True
         done = self.run(*arguments, "--json", stdin=stdin)
         if done.returncode != 0:
             raise Failed(f"{arguments} ended with {done.returncode}: {done.stderr}")
