@@ -47,13 +47,14 @@ class Caller:
 class Program:
     """A running process of the binary that reports JSON lines on standard output."""
 
-    def __init__(self, arguments, folder, name):
+    def __init__(self, arguments, folder, name, more_environment=None):
         self.name = name
         self.stderr_path = Path(folder) / f"{name}.stderr"
         self._stderr = open(self.stderr_path, "ab")
         self._lines = queue.Queue()
         self.reports = []  # every JSON line so far
-        self.process = subprocess.Popen([str(BINARY), *arguments], cwd=folder, env=environment(),
+        self.process = subprocess.Popen([str(BINARY), *arguments], cwd=folder,
+                                        env={**environment(), **(more_environment or {})},
                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=self._stderr)
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -136,6 +137,7 @@ class Gateway:
                          "workers": 1, "drain_s": 5, "channels": list(channels), **settings}
         self.program = None
         self.addresses = []
+        self.environment = {}  # of `serve`, beside what every program gets
         for name in ("scripts", "data"):
             if not (self.folder / name).exists():
                 shutil.copytree(ROOT / name, self.folder / name)
@@ -189,7 +191,8 @@ class Gateway:
     def start(self, seconds=20):
         """Starts serving and waits until it is ready. Returns self."""
         assert not self.is_running()
-        self.program = Program(["serve", "--config", str(self.config)], self.folder, "serve")
+        self.program = Program(["serve", "--config", str(self.config)], self.folder, "serve",
+                               self.environment)
         self.program.wait_report("ready", seconds)
         listening = [r for r in self.program.reports if r["event"] == "listening"]
         self.addresses = [_address(r["address"]) for r in listening]

@@ -9,6 +9,10 @@ def count(table, kind):
     _counts[table][kind] += 1
 
 
+def count_many(table, kind, number):
+    _counts[table][kind] += number
+
+
 def lines():
     for table, kinds in sorted(_counts.items()):
         parts = " ".join(f"{kind}={n}" for kind, n in sorted(kinds.items()))
