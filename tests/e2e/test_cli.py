@@ -137,10 +137,10 @@ def test_refusals_say_what_is_wrong(gateway):
             (["key", "create", "--tenant", tenant, "--daily-limit", "-1"], "--daily-limit"),
             (["key", "revoke", "key_nonsense"], "must be the id of a key"),
             (["channel", "disable", "nonsense"], "there is no channel nonsense"),
-            (["explain", "req_nonsense"], "must be the id of a request"),
+            (["explain", "req_nonsense"], "must be a request id"),
             (["usage", "--by", "colour"], "--by"),
             (["usage", "--since", "tomorrow"], "--since"),
-            (["ledger", "backup", gateway.state], "backup")]:
+            (["ledger", "backup", gateway.state], "exists already")]:
         said = gateway.refused(*arguments)
         assert words in said, (arguments, said)
 
