@@ -42,4 +42,5 @@ class NameServer:
         records = b"".join(b"\xc0\x0c" + struct.pack(">HHIH", 1, 1, 60, 4) + socket.inet_aton(a)
                            for a in addresses)
         flags = 0x8180 if known is not None else 0x8183
-        return query[:2] + struct.pack(">HHHHH", flags, 1, len(addresses), 0, 0) + question + records
+        counts = struct.pack(">HHHHH", flags, 1, len(addresses), 0, 0)
+        return query[:2] + counts + question + records

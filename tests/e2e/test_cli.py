@@ -1,5 +1,5 @@
-"""Every command of the command line, with a server and without one; exit codes; what a second server
-may not do; who may talk to the control socket."""
+"""Every command of the command line, with a server and without one; exit codes; what a second
+server may not do; whose the state folder is."""
 
 import hashlib
 import json

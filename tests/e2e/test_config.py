@@ -36,7 +36,8 @@ MISTAKES = [
     ({"cors": {"origins": [1]}}, "cors.origins must be a list of strings"),
     ({"resolver": {"timeout_ms": 9}}, "resolver.timeout_ms must be a whole number from 10"),
     ({"resolver": []}, None),  # an empty table is an empty table
-    ({"limits": {"body_bytes_max": 1023}}, "limits.body_bytes_max must be a whole number from 1024"),
+    ({"limits": {"body_bytes_max": 1023}},
+     "limits.body_bytes_max must be a whole number from 1024"),
     ({"limits": {"nothing": 1}}, "limits.nothing is not a known key"),
     ({"limits": 5}, "limits must be a table"),
     ({"drain_s": -1}, "drain_s must be a whole number from 0 to 86400"),

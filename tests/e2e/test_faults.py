@@ -1,5 +1,5 @@
-"""Every way in which the built-in provider can misbehave, behind the gateway, plain and streamed: no
-client takes half an answer for a whole one, and what is paid follows from what was relayed."""
+"""Every way in which the built-in provider can misbehave, behind the gateway, plain and streamed:
+no client takes half an answer for a whole one, and what is paid follows from what was relayed."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -171,7 +171,7 @@ def stream_problem(name, answer, story, whole):
 
 
 def test_a_fault_now_and_then_is_retried_out_of_sight(gateway, caller):
-    """Half of the requests are struck before their head; one more try each, and most get through."""
+    """Half of the requests are struck before their head; with one more try, most get through."""
     spoilt = {"x-lab-fault": "reset-before-head", "x-lab-fault-rate": "0.5"}
     answers = [gateway.chat(caller.key, text=f"Number {i}", metadata=spoilt) for i in range(20)]
     assert {answer.status for answer in answers} <= {200, 502}

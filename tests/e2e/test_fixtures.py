@@ -36,7 +36,8 @@ KNOWN = {"moonshot/chat/text-stream-usage-in-choice", "groq/chat/text-stream"}
 
 
 def operation_of(case):
-    return next((kind for end, kind in OPERATIONS.items() if case.get("path", "").endswith(end)), None)
+    path = case.get("path", "")
+    return next((kind for end, kind in OPERATIONS.items() if path.endswith(end)), None)
 
 
 def recorded():

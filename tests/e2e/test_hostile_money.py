@@ -103,8 +103,8 @@ def decimal(micro):
 
 
 def test_prices_of_a_settlement(workshop):
-    """The upstream says the table's tokens; what is charged is the table's nano-dollars. What can be
-    no count is not believed; what can be no price is refused with the catalogue."""
+    """The upstream says the table's tokens; what is charged is the table's nano-dollars. What can
+    be no count is not believed; what can be no price is refused with the catalogue."""
     rows = corpus.table("hostile", "money", "price.tsv")
     assert len(rows) == 17
     rows = [(int(r["tokens"]), int(r["price_micro_usd_per_million_tokens"]),
@@ -119,10 +119,10 @@ def test_prices_of_a_settlement(workshop):
     caller = gateway.caller("3000000000")
     for tokens, price, expected in rows:
         if price < 0:
-            gateway.edit("data/models.json", f'"output": "{decimal(3000000)}"', '"output": "-0.000001"')
+            good, bad = f'"output": "{decimal(3000000)}"', '"output": "-0.000001"'
+            gateway.edit("data/models.json", good, bad)
             assert "m3000000" in gateway.refused("check")
-            gateway.edit("data/models.json", '"output": "-0.000001"',
-                         f'"output": "{decimal(3000000)}"')
+            gateway.edit("data/models.json", bad, good)
             tally.count("money/price", "refused")
             continue
         before = gateway.balance(caller.tenant)

@@ -1,5 +1,5 @@
-"""Where a channel may lead: every URL of hostile/ssrf/urls.tsv as the base URL of a channel, checked
-with `moongate check`, and names that resolve to forbidden addresses asked for through the server."""
+"""Where a channel may lead: every URL of hostile/ssrf/urls.tsv as the base URL of a channel, with
+`moongate check`; and names that resolve to forbidden addresses, asked for through the server."""
 
 import re
 

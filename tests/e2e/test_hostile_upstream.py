@@ -1,5 +1,6 @@
-"""What the gateway makes of broken and hostile upstreams: every answer of hostile/upstream/responses
-and every stream of hostile/upstream/sse, from a raw socket behind the real server.
+"""What the gateway makes of broken and hostile upstreams: every answer of
+hostile/upstream/responses and every stream of hostile/upstream/sse, from a raw socket behind the
+real server.
 
 Each case has a channel and a model of its own, so that the breaker of one never shields another."""
 
@@ -9,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import corpus
-import sse
 import tally
 import upstream as wires
 from gateway import nanos
@@ -184,8 +184,8 @@ def streams(module_workshop):
     return stage
 
 
-# What the program does not get right yet, by case, manner and wish for usage. (How the bytes are cut
-# is up to the kernel as well: it does not happen every time.)
+# What the program does not get right yet, by case, manner and wish for usage. (How the bytes are
+# cut is up to the kernel as well: it does not happen every time.)
 KNOWN = {
     # The SSE reader ends an event at a CR; the LF of a CRLF that was cut there belongs to the next
     # event, and is lost when that one is not shown or is written anew with its cost.

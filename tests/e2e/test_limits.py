@@ -1,5 +1,5 @@
-"""What one client may ask of a connection, at the edge of each bound and one past it; and how long a
-slow one is waited for."""
+"""What one client may ask of a connection, at the edge of each bound and one past it; and how long
+a slow one is waited for."""
 
 import time
 
