@@ -116,9 +116,13 @@ void JsonWriter::close(char bracket) {
 }
 
 void JsonWriter::key(std::string_view name) {
-  separate();
-  append_json_string(out_, name);
-  out_.push_back(':');
+  if (is_plain(name)) {  // nearly always, and then it is one stretch of bytes
+    out_.append(need_comma_ ? ",\"" : "\"").append(name).append("\":");
+  } else {
+    separate();
+    append_json_string(out_, name);
+    out_.push_back(':');
+  }
   need_comma_ = false;
 }
 

@@ -14,8 +14,8 @@ constexpr bool kKeeps = !__has_feature(address_sanitizer) && !__has_feature(thre
 constexpr bool kKeeps = true;
 #endif
 
-constexpr size_t kStepBytes = 128;
-constexpr size_t kSizes = 32;        // up to 4 KiB; larger ones are not kept
+constexpr size_t kStepBytes = 32;
+constexpr size_t kSizes = 128;       // up to 4 KiB; larger ones are not kept
 constexpr size_t kKeptOfASize = 64;  // what a burst needed beyond that goes back to the heap
 
 struct FreeFrame {
