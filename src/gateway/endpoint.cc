@@ -26,6 +26,11 @@ constexpr std::string_view kReady = "/health/ready";
 constexpr std::string_view kMetrics = "/metrics";
 constexpr std::string_view kPrometheus = "text/plain; version=0.0.4; charset=utf-8";
 
+auto find_post(std::string_view path) {
+  return std::find_if(kPosts.begin(), kPosts.end(),
+                      [&](const Path& known) { return known.path == path; });
+}
+
 bool is_get_path(std::string_view path) {
   return path == "/" || path == kModels || path.starts_with("/v1/models/") || path == kLive ||
          path == kReady || path == kMetrics;
@@ -50,21 +55,34 @@ Refusal refusal_for(const http::ParseError& error) {
 }  // namespace
 
 event::Task<> Endpoint::serve(http::ServerConnection& client) {
+  const std::optional<Operation> asked = asked_operation(client);
+  if (asked) return exchange(client, *asked);
+  return answer(client);
+}
+
+// Of a request that becomes an exchange.
+std::optional<Operation> Endpoint::asked_operation(const http::ServerConnection& client) const {
+  const http::RequestHead& head = client.head();
+  if (!serves_.api || head.method != http::Method::post ||
+      client.pressure() >= http::Pressure::refuse)
+    return std::nullopt;
+  const auto post = find_post(head.path());
+  if (post == kPosts.end()) return std::nullopt;
+  return post->operation;
+}
+
+// All others, at once.
+event::Task<> Endpoint::answer(http::ServerConnection& client) {
   const http::RequestHead& head = client.head();
   if (client.pressure() >= http::Pressure::refuse) {
     refuse(client, refusal(Code::overloaded, "too many connections"));
     co_return;
   }
-  const auto post = std::find_if(kPosts.begin(), kPosts.end(),
-                                 [&](const Path& known) { return known.path == head.path(); });
-  const bool is_post = serves_.api && post != kPosts.end();
+  const bool is_post = serves_.api && find_post(head.path()) != kPosts.end();
   switch (head.method) {
     case http::Method::options:
       answer_options(client);
       co_return;
-    case http::Method::post:
-      if (is_post) co_return co_await exchange(client, post->operation);
-      break;
     case http::Method::get:
     case http::Method::head:
       if (is_get_path(head.path())) co_return answer_get(client);

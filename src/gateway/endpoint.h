@@ -39,6 +39,8 @@ class Endpoint final : public http::Handler {
   void reject(http::ServerConnection& client, const http::ParseError& error) override;
 
  private:
+  std::optional<Operation> asked_operation(const http::ServerConnection& client) const;
+  event::Task<> answer(http::ServerConnection& client);
   event::Task<> exchange(http::ServerConnection& client, Operation operation);
   void answer_get(http::ServerConnection& client);
   void answer_options(http::ServerConnection& client);
