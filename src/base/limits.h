@@ -32,6 +32,7 @@ inline constexpr size_t model_name_bytes_max = 256;
 inline constexpr int64_t choices_max = 128;               // "n"
 inline constexpr int64_t output_tokens_max = 10'000'000;  // what max_tokens may ask for
 inline constexpr size_t embedding_inputs_max = 2048;
+inline constexpr int64_t embedding_dimensions_max = 65'536;
 inline constexpr size_t idempotency_key_bytes_max = 255;
 inline constexpr size_t session_bytes_max = 256;
 
@@ -102,6 +103,7 @@ inline constexpr size_t record_value_bytes_max = 256 * KiB;
 inline constexpr size_t record_changes_max = 64;              // in one command
 inline constexpr size_t ledger_commands_max = 65'536;         // unanswered ones of one worker
 inline constexpr size_t commit_backlog_bytes_max = 64 * MiB;  // new holds wait outside beyond it
+inline constexpr int64_t commit_spacing_us = 2'000;           // between the starts of two commits
 inline constexpr size_t accounts_page_max = 1000;             // what one read returns
 inline constexpr uint64_t replay_records_goal = 8192;         // what a start has to read again
 inline constexpr int64_t digest_keep_ms = 86'400'000;
@@ -130,6 +132,9 @@ inline constexpr int64_t watchdog_look_ns = 1'000'000;
 
 // Decisions of policies.
 inline constexpr int64_t multiplier_ppm_max = 1'000'000'000;  // a thousandfold
+inline constexpr int64_t breaker_failures_max = 1'000'000;
+inline constexpr int64_t breaker_open_s_max = 86'400;
+inline constexpr int64_t breaker_trials_max = 1000;
 inline constexpr size_t refusal_message_bytes_max = 512;
 inline constexpr int64_t refusal_retry_after_s_max = 86'400;
 inline constexpr int64_t policy_timeout_ms_max = 3'600'000;

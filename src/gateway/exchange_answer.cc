@@ -105,7 +105,9 @@ void Exchange::release(const Relayed& relayed, const Settled& settled) {
       client_.abort();
       break;
   }
-  if (idempotency_) services_.idempotency.charged(*idempotency_, services_.loop.now_ns());
+  // What was not charged may be asked for again.
+  if (idempotency_ && settled.is_posted)
+    services_.idempotency.charged(*idempotency_, services_.loop.now_ns());
 }
 
 void Exchange::release_plain(const Settled& settled) {

@@ -8,7 +8,6 @@
 #include "api/policies.h"
 #include "base/text.h"
 #include "control/operations.h"
-#include "gateway/breaker_rules.h"
 #include "gateway/endpoint.h"
 #include "http/server.h"
 #include "ledger/ledger.h"
@@ -151,8 +150,8 @@ class SimGateway {
     const auto catalogue = gateway::Catalogue::parse(*bundle->data("models.json"), "{}");
     REQUIRE(catalogue);
     auto serving = std::make_shared<gateway::Serving>();
-    serving->world = std::make_shared<gateway::World>(bundle, *catalogue, editor->snapshot(),
-                                                      channels, gateway::breaker_rules(*bundle));
+    serving->world =
+        std::make_shared<gateway::World>(bundle, *catalogue, editor->snapshot(), channels);
     const auto& now = services->serving;
     if (now && now->world->bundle() == bundle) {
       serving->policies = now->policies;
