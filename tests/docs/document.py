@@ -67,6 +67,8 @@ _MASKS = [
     (r'"(\w+_ms)": ?\d+', r'"\1":N'),
     (r"\b\d+(\.\d+)? (s|ms|us)\b", r"N \2"),
     (r"#\d+ ", "#N "),
+    (r"\bseq \d+", "seq N"),
+    (r"\b\d{9,10}\b", "MASTER_KEY_ID"),
     (r"\brecords? \d+( to \d+)?", "records N"),
     (r"[ \t]+", " "),
 ]
