@@ -40,9 +40,10 @@ def test_its_links_lead_somewhere(document):
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_its_paths_are_there(document):
     """Every path of the tree that stands in `backticks` exists."""
+    written = {block.words[1] for block in blocks(ROOT / document) if len(block.words) == 2}
     for path in re.findall(r"`((?:src|scripts|tests|tools|data|examples|docs)/[\w./-]+)`",
                            text_of(document)):
-        if not (ROOT / path.rstrip("/")).exists():
+        if not (ROOT / path.rstrip("/")).exists() and path not in written:
             assert any(match for suffix in (".h", ".cc", "*.cc")
                        for match in ROOT.glob(path + suffix)), path
 
@@ -105,7 +106,7 @@ def test_the_readme_says_what_each_dependency_is_for():
     readme = text_of("README.md")
     listed = subprocess.run([ROOT / "tools/setup", "--list"], capture_output=True, text=True,
                             check=True).stdout.split()
-    libraries = [name for name in listed if name.startswith("lib") and name.endswith("-dev")]
+    libraries = [name for name in listed if re.match(r"lib(?!clang).*-dev$", name)]
     for package in [*libraries, "nlohmann-json3-dev", "node-llhttp", "catch2"]:
         assert f"`{package}`" in readme, package
 
