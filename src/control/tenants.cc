@@ -4,7 +4,7 @@
 namespace mg::control {
 namespace {
 
-constexpr size_t kNameBytesMax = 200;
+constexpr size_t kTenantNameBytesMax = 200;
 
 Json to_json(const directory::TenantEntry& entry) {
   const directory::Tenant& tenant = entry.tenant;
@@ -34,8 +34,8 @@ event::Task<Result<Json>> Operations::tenant_create(Args args) {
   MG_CO_CHECK(args.ok());
   if (!kind || *kind == directory::TenantKind::platform)
     co_return fail(Errc::invalid, "--kind must be company, agent or employee");
-  if (tenant.name.size() > kNameBytesMax)
-    co_return fail(Errc::invalid, "--name is longer than " + std::to_string(kNameBytesMax));
+  if (tenant.name.size() > kTenantNameBytesMax)
+    co_return fail(Errc::invalid, "--name is longer than " + std::to_string(kTenantNameBytesMax));
   const auto above = find_tenant(parent);
   if (!above) co_return unknown(parent);
   if (!directory::may_be_parent(above->tenant.kind, *kind))

@@ -24,7 +24,6 @@ constexpr std::string_view kModels = "/v1/models";
 constexpr std::string_view kLive = "/health/live";
 constexpr std::string_view kReady = "/health/ready";
 constexpr std::string_view kMetrics = "/metrics";
-constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kPrometheus = "text/plain; version=0.0.4; charset=utf-8";
 
 bool is_get_path(std::string_view path) {
@@ -79,7 +78,7 @@ event::Task<> Endpoint::serve(http::ServerConnection& client) {
   }
   http::Headers headers = common_headers(client);
   headers.add("allow", is_post ? "POST, OPTIONS" : "GET, HEAD, OPTIONS");
-  headers.add("content-type", kJson);
+  headers.add("content-type", kJsonType);
   const Refusal no = refusal(Code::method_not_allowed, "this path does not take that method");
   services_.metrics.count_refusal(no.kind);
   client.respond(no.status, headers, no.body());
@@ -92,13 +91,13 @@ event::Task<> Endpoint::exchange(http::ServerConnection& client, Operation opera
 
 void Endpoint::answer_get(http::ServerConnection& client) {
   const std::string_view path = client.head().path();
-  if (path == kLive) return respond(client, 200, kJson, R"({"status":"ok"})");
+  if (path == kLive) return respond(client, 200, kJsonType, R"({"status":"ok"})");
   if (path == kReady) return answer_ready(client);
   if (path == kMetrics && serves_.metrics)
     return respond(client, 200, kPrometheus, process_.metrics_text());
   if (!serves_.api || path == kMetrics)
     return refuse(client, refusal(Code::not_found, "there is nothing at this path"));
-  if (path == "/") return respond(client, 200, kJson, R"({"service":"moongate","api":"/v1"})");
+  if (path == "/") return respond(client, 200, kJsonType, R"({"service":"moongate","api":"/v1"})");
   answer_models(client, path.size() > kModels.size() ? path.substr(kModels.size() + 1) : "");
 }
 
@@ -114,7 +113,7 @@ void Endpoint::answer_ready(http::ServerConnection& client) {
     json.field("policies", readiness.policies);
   }
   json.end_object();
-  respond(client, readiness.is_ready ? 200 : 503, kJson, body);
+  respond(client, readiness.is_ready ? 200 : 503, kJsonType, body);
 }
 
 void Endpoint::answer_models(http::ServerConnection& client, std::string_view model) {
@@ -122,12 +121,12 @@ void Endpoint::answer_models(http::ServerConnection& client, std::string_view mo
   const auto caller =
       authenticate(client.head().headers, world.directory(), services_.loop.clock().wall_ms());
   if (!caller) return refuse(client, caller.error());
-  if (model.empty()) return respond(client, 200, kJson, model_list(world, *caller->key));
+  if (model.empty()) return respond(client, 200, kJsonType, model_list(world, *caller->key));
   const auto one = model_entry(world, *caller->key, model);
   if (!one)
     return refuse(client, refusal(Code::model_not_found,
                                   "this model does not exist or is not offered here", "model"));
-  respond(client, 200, kJson, *one);
+  respond(client, 200, kJsonType, *one);
 }
 
 void Endpoint::answer_options(http::ServerConnection& client) {
@@ -144,7 +143,7 @@ void Endpoint::answer_options(http::ServerConnection& client) {
 void Endpoint::refuse(http::ServerConnection& client, const Refusal& no) {
   services_.metrics.count_refusal(no.kind);
   http::Headers headers = common_headers(client);
-  headers.add("content-type", kJson);
+  headers.add("content-type", kJsonType);
   no.add_headers(headers);
   client.respond(no.status, headers, no.body());
 }

@@ -13,6 +13,8 @@ class Headers;
 
 namespace mg::gateway {
 
+inline constexpr std::string_view kJsonType = "application/json";
+
 enum class Code : uint8_t {
   invalid_json,
   invalid_value,
