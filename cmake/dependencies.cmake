@@ -36,7 +36,8 @@ target_link_libraries(dep_fmt INTERFACE fmt::fmt)
 
 # Debian ships llhttp as C sources only (package node-llhttp).
 find_path(LLHTTP_SOURCES llhttp.c HINTS /usr/share/llhttp REQUIRED)
-add_library(llhttp STATIC ${LLHTTP_SOURCES}/llhttp.c ${LLHTTP_SOURCES}/api.c ${LLHTTP_SOURCES}/http.c)
+add_library(llhttp STATIC
+  ${LLHTTP_SOURCES}/llhttp.c ${LLHTTP_SOURCES}/api.c ${LLHTTP_SOURCES}/http.c)
 target_include_directories(llhttp SYSTEM PUBLIC /usr/share/include /usr/share/include/llhttp)
 # The strict grammar: CRLF where CRLF belongs, tokens without blanks.
 target_compile_definitions(llhttp PRIVATE LLHTTP_STRICT_MODE=1)

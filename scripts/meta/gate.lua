@@ -34,14 +34,21 @@ error("never loaded")
 ---@field one_of? string[]
 ---@field of? gate.ConfField of each item of a list or map
 
----What scripts/policies/chain.lua returns: for each phase the modules, in order.
+---What scripts/policies/chain.lua returns: for each phase the modules, in order; and settings of
+---the core.
 ---@class gate.Chain
+---@field breaker? gate.Breaker
 ---@field admit? gate.ChainEntry[]
 ---@field route? gate.ChainEntry[]
 ---@field quote? gate.ChainEntry[]
 ---@field recover? gate.ChainEntry[]
 ---@field disconnect? gate.ChainEntry[]
 ---@field observe? gate.ChainEntry[]
+
+---@class gate.Breaker
+---@field failures? integer in a row, before a channel gets nothing for a while; default 5
+---@field open_s? integer seconds without requests; default 30
+---@field trials? integer requests at a time that may try afterwards; default 1
 
 ---@class gate.ChainEntry
 ---@field [1] string the module's name

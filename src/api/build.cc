@@ -1,3 +1,4 @@
+#include "api/breaker.h"
 #include "api/gate.h"
 #include "api/policies.h"
 #include "api/provider.h"
@@ -11,6 +12,7 @@ script::BundleRecipe recipe_with(script::Library& library) {
           .table_folder = "providers",
           .phases = kPhaseNames,
           .library = library,
+          .check_setting = check_setting,
           .check_table = [](const script::Field& table, std::vector<script::Problem>& problems) {
             read_provider(table, problems);
           }};

@@ -32,6 +32,7 @@ inline constexpr size_t model_name_bytes_max = 256;
 inline constexpr int64_t choices_max = 128;               // "n"
 inline constexpr int64_t output_tokens_max = 10'000'000;  // what max_tokens may ask for
 inline constexpr size_t embedding_inputs_max = 2048;
+inline constexpr int64_t embedding_dimensions_max = 65'536;
 inline constexpr size_t idempotency_key_bytes_max = 255;
 inline constexpr size_t session_bytes_max = 256;
 
@@ -52,8 +53,8 @@ inline constexpr size_t handshakes_max = 1'000;
 inline constexpr size_t idle_upstreams_max = 1024;  // kept open per origin
 
 // Inside.
-inline constexpr size_t json_padding_bytes = 64;            // readable bytes simdjson wants behind a text
-inline constexpr size_t queue_bytes_high = 256 * KiB;       // written and not yet taken by a peer
+inline constexpr size_t json_padding_bytes = 64;  // readable bytes simdjson wants behind a text
+inline constexpr size_t queue_bytes_high = 256 * KiB;    // written and not yet taken by a peer
 inline constexpr size_t read_buffer_bytes = 64 * KiB;    // one per loop, shared
 inline constexpr size_t pipelined_bytes_max = 64 * KiB;  // read ahead of a running request
 inline constexpr size_t mailbox_items_max = 65'536;
@@ -102,6 +103,7 @@ inline constexpr size_t record_value_bytes_max = 256 * KiB;
 inline constexpr size_t record_changes_max = 64;              // in one command
 inline constexpr size_t ledger_commands_max = 65'536;         // unanswered ones of one worker
 inline constexpr size_t commit_backlog_bytes_max = 64 * MiB;  // new holds wait outside beyond it
+inline constexpr int64_t commit_spacing_us = 2'000;           // between the starts of two commits
 inline constexpr size_t accounts_page_max = 1000;             // what one read returns
 inline constexpr uint64_t replay_records_goal = 8192;         // what a start has to read again
 inline constexpr int64_t digest_keep_ms = 86'400'000;
@@ -130,6 +132,9 @@ inline constexpr int64_t watchdog_look_ns = 1'000'000;
 
 // Decisions of policies.
 inline constexpr int64_t multiplier_ppm_max = 1'000'000'000;  // a thousandfold
+inline constexpr int64_t breaker_failures_max = 1'000'000;
+inline constexpr int64_t breaker_open_s_max = 86'400;
+inline constexpr int64_t breaker_trials_max = 1000;
 inline constexpr size_t refusal_message_bytes_max = 512;
 inline constexpr int64_t refusal_retry_after_s_max = 86'400;
 inline constexpr int64_t policy_timeout_ms_max = 3'600'000;
@@ -144,8 +149,8 @@ inline constexpr int64_t lab_wait_ms_max = 600'000;
 inline constexpr int64_t lab_fault_at_max = 1'000'000'000;
 inline constexpr size_t lab_retry_after_bytes_max = 64;
 inline constexpr size_t lab_usage_bytes_max = 4 * KiB;
-inline constexpr int64_t lab_dimensions_max = 8192;      // of one embedding
-inline constexpr size_t lab_counted_names_max = 1000;    // models and paths; the others are one
+inline constexpr int64_t lab_dimensions_max = 8192;       // of one embedding
+inline constexpr size_t lab_counted_names_max = 1000;     // models and paths; the others are one
 inline constexpr int64_t load_requests_max = 10'000'000;  // one fixed-size record each
 inline constexpr int64_t load_concurrency_max = 20'000;
 inline constexpr int64_t load_prompt_tokens_max = 1'000'000;

@@ -42,9 +42,7 @@ void Deadline::on_timer() {
   call_(owner_);
 }
 
-int64_t TimerQueue::next_ns() const {
-  return heap_.empty() ? kNever : heap_.front()->deadline_ns_;
-}
+int64_t TimerQueue::next_ns() const { return heap_.empty() ? kNever : heap_.front()->deadline_ns_; }
 
 void TimerQueue::run_due() {
   const int64_t now = now_ns_();

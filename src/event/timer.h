@@ -54,7 +54,8 @@ class Deadline {
  public:
   template <auto Method, class Owner>
   static Deadline calling(TimerQueue& queue, Owner* owner) {
-    return Deadline(queue, [](void* o) { (static_cast<Owner*>(o)->*Method)(); }, owner);
+    return Deadline(
+        queue, [](void* o) { (static_cast<Owner*>(o)->*Method)(); }, owner);
   }
   Deadline(TimerQueue& queue, void (*call)(void*), void* owner);
   Deadline(const Deadline&) = delete;

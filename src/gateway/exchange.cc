@@ -191,7 +191,7 @@ event::Task<Exchange::Settled> Exchange::settle(const Relayed& relayed) {
     settled.no = ledger_refusal(receipt.error());
     co_return settled;
   }
-  settled.was_posted = true;
+  settled.is_posted = true;
   settled.charge = receipt->charge;
   record_.cost = receipt->charge;
   record_.shortfall = receipt->shortfall;

@@ -36,7 +36,7 @@ class Exchange final : private http::GoneSink {
   struct Settled {
     No no;  // the charge cannot be promised: the answer must not be released
     Money charge;
-    bool was_posted = false;  // rather than released
+    bool is_posted = false;  // charged, were it nothing; otherwise the hold was released
   };
 
   // The steps, in the order of the story.

@@ -105,8 +105,8 @@ void Exchange::release(const Relayed& relayed, const Settled& settled) {
       client_.abort();
       break;
   }
-  // What came to nothing may be asked again under the same key: ~Exchange forgets it.
-  if (idempotency_ && settled.was_posted)
+  // What was not charged may be asked for again.
+  if (idempotency_ && settled.is_posted)
     services_.idempotency.charged(*idempotency_, services_.loop.now_ns());
 }
 

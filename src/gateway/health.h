@@ -10,14 +10,11 @@
 #include <mutex>
 #include <string>
 
+#include "api/breaker.h"
+
 namespace mg::gateway {
 
-// Policy: the numbers of chain.lua.
-struct BreakerRules {
-  int64_t failures_max = 5;  // in a row, before it opens
-  int64_t open_ms = 30'000;  // then this long nothing is sent
-  int64_t trials_max = 1;    // then so many requests at a time may try
-};
+using api::BreakerRules;
 
 enum class BreakerState : uint8_t { closed, half_open, open };
 

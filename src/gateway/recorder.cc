@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "base/thread_name.h"
 
 namespace mg::gateway {
 namespace {
@@ -73,6 +74,7 @@ uint64_t Recorder::dropped() const {
 }
 
 void Recorder::write_all() {
+  name_this_thread("records");
   std::string lines;
   for (;;) {
     bool last;

@@ -100,8 +100,21 @@ event::Task<bool> Relay::keep_covered() {
   const Money covered = parts_.hold.amounts()[0];
   // Before it is used up: what arrives while we ask is covered by the rest.
   if (cost.nanos() < covered.nanos() - covered.nanos() / 5 || covered.is_zero()) co_return true;
-  Result<ledger::ExtendOutcome> outcome = co_await parts_.hold.extend(covered);
-  co_return outcome&& std::holds_alternative<ledger::Extended>(*outcome);
+  const bool is_more = co_await extend(covered);
+  // What is left of the hold lasts until the next look, or the stream ends here.
+  co_return is_more || cost.nanos() < covered.nanos() - covered.nanos() / 50;
+}
+
+// By as much again, or by what is there.
+event::Task<bool> Relay::extend(Money amount) {
+  Result<ledger::ExtendOutcome> outcome = co_await parts_.hold.extend(amount);
+  if (!outcome) co_return false;
+  const auto* refusal = std::get_if<ledger::HoldRefusal>(&*outcome);
+  if (!refusal) co_return true;
+  const Money rest = amount - refusal->short_by;
+  if (rest <= Money()) co_return false;
+  outcome = co_await parts_.hold.extend(rest);
+  co_return outcome.has_value() && std::holds_alternative<ledger::Extended>(*outcome);
 }
 
 Relayed Relay::ended(Ending ending, Failure failure) const {

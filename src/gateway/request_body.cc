@@ -135,9 +135,11 @@ class BodyReader {
   }
 
   Checked read_limits(dom::object object) {
-    if (operation_ == Operation::embedding) return {};
+    std::optional<int64_t> limit;
+    if (operation_ == Operation::embedding)
+      return read_count(object, "dimensions", limits::embedding_dimensions_max, limit);
     for (std::string_view member : {"max_completion_tokens", "max_tokens"}) {
-      std::optional<int64_t> limit;
+      limit.reset();
       if (const Checked ok = read_count(object, member, limits::output_tokens_max, limit); !ok)
         return ok;
       if (limit && (!body_.output_limit_ || *limit < *body_.output_limit_))

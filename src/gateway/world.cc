@@ -25,11 +25,11 @@ std::string upstream_name(const Channel& channel, const ModelMapping& mapping, c
 World::World(std::shared_ptr<const script::Bundle> bundle,
              std::shared_ptr<const Catalogue> catalogue,
              std::shared_ptr<const directory::Snapshot> directory,
-             std::vector<std::shared_ptr<const Channel>> channels, const BreakerRules& breaker)
+             std::vector<std::shared_ptr<const Channel>> channels)
     : bundle_(std::move(bundle)),
       catalogue_(std::move(catalogue)),
       directory_(std::move(directory)),
-      breaker_(breaker) {
+      breaker_(api::breaker_rules(*bundle_)) {
   for (auto& channel : channels)
     if (directory_->is_enabled(channel->id)) channels_.push_back(std::move(channel));
   std::stable_sort(channels_.begin(), channels_.end(),

@@ -28,7 +28,7 @@ class World {
  public:
   World(std::shared_ptr<const script::Bundle> bundle, std::shared_ptr<const Catalogue> catalogue,
         std::shared_ptr<const directory::Snapshot> directory,
-        std::vector<std::shared_ptr<const Channel>> channels, const BreakerRules& breaker);
+        std::vector<std::shared_ptr<const Channel>> channels);
 
   uint64_t generation() const { return bundle_->generation(); }
   const std::shared_ptr<const script::Bundle>& bundle() const { return bundle_; }

@@ -150,6 +150,8 @@ class RequestParser final : public MessageParser {
   Parsed feed(std::string_view bytes) { return feed_message(bytes); }
   // Once after each `head`, before feeding on.
   RequestHead take_head();
+  // Of the request under way, as soon as its method was read; GET before.
+  Method method() const { return seen_.method; }
 };
 
 class ResponseParser final : public MessageParser {

@@ -137,6 +137,8 @@ void ServerConnection::consume(std::string_view bytes) {
         if (has_head_) {
           const Errc code = parser_.error().status == 413 ? Errc::too_large : Errc::protocol;
           read_error_ = Error{code, std::string(parser_.error().reason)};
+        } else {
+          head_.method = parser_.method();  // a HEAD gets no body, not even with its refusal
         }
         unparsable_ = close_after_ = true;
         stream_->read_stop();

@@ -1,6 +1,7 @@
 #include "ledger/engine.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/assert.h"
 #include "ledger/rows.h"
@@ -20,6 +21,12 @@ void Doorbell::wait() {
   std::unique_lock lock(mutex_);
   rung_cv_.wait(lock, [this] { return rung_; });
   rung_ = false;
+}
+
+void Doorbell::wait_at_most_ns(int64_t ns) {
+  if (ns <= 0) return;
+  std::unique_lock lock(mutex_);
+  rung_cv_.wait_for(lock, std::chrono::nanoseconds(ns), [this] { return rung_; });
 }
 
 Engine::Engine(LedgerOptions options, Clock& clock, std::unique_ptr<store::Env> env)

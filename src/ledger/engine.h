@@ -24,6 +24,9 @@ class Doorbell {
  public:
   void ring();
   void wait();
+  // Until somebody rings or the time has passed; not at all where it is not positive. A ring stays
+  // remembered.
+  void wait_at_most_ns(int64_t ns);
 
  private:
   std::mutex mutex_;
@@ -43,6 +46,9 @@ class Engine {
   // One round of the book, if anything waits. False if not.
   bool book_step();
   bool committer_step() { return committer_->step(); }
+  // Between the beginnings of two commits, where the driver can wait.
+  int64_t commit_spacing_ns() const { return options_.commit_spacing_us * 1000; }
+  Clock& clock() { return clock_; }
 
   // ---- for clients
   event::Mailbox<Command*>& inbox() { return inbox_; }

@@ -36,6 +36,8 @@ struct LedgerOptions {
   uint64_t ballast_bytes = limits::ballast_bytes;
   uint64_t replay_records_goal = limits::replay_records_goal;
   size_t backlog_bytes_max = limits::commit_backlog_bytes_max;
+  // Under load a commit begins this long after the one before began (LedgerThreads only).
+  int64_t commit_spacing_us = limits::commit_spacing_us;
   // Seams; what is left empty is the real thing.
   FreeSpace* free_space = nullptr;  // lives as long as the ledger
   std::function<std::unique_ptr<CommitQueue>(std::unique_ptr<CommitQueue>)> wrap_commits;

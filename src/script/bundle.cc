@@ -46,6 +46,11 @@ std::string BuildResult::text() const {
   return out;
 }
 
+const Value* Bundle::setting(std::string_view name) const {
+  const auto at = named(settings_, name);
+  return at == settings_.end() ? nullptr : &at->value;
+}
+
 const Value* Bundle::table(std::string_view name) const {
   const auto at = named(tables_, name);
   return at == tables_.end() ? nullptr : &at->value;
@@ -210,7 +215,10 @@ class BundleBuilder {
     if (!chain.list.empty()) problem(path, "the chain names phases, it is no list");
     for (const Field& field : chain.fields) {
       const size_t phase = phase_named(field.name);
-      if (phase == recipe_.phases.size()) {
+      if (phase == recipe_.phases.size() && recipe_.check_setting) {
+        recipe_.check_setting(field, problems_);
+        bundle_->settings_.push_back(field);
+      } else if (phase == recipe_.phases.size()) {
         problem(path, "there is no phase '" + field.name + "'");
       } else if (!field.value.table() || !field.value.table()->fields.empty()) {
         problem(path, field.name + " must be a list of { \"module\", conf = {...} }");

@@ -56,6 +56,8 @@ class Bundle {
   // null.
   const Value* table(std::string_view name) const;
   std::span<const Field> tables() const { return tables_; }
+  // What the chain file names beside the phases, or null.
+  const Value* setting(std::string_view name) const;
   // The bytes of a data file ("models.json"), or null.
   const std::string* data(std::string_view path) const;
   std::span<const File> data() const { return data_; }
@@ -66,6 +68,7 @@ class Bundle {
   std::vector<Module> modules_;
   std::vector<std::vector<Step>> chain_;
   std::vector<Field> tables_;
+  std::vector<Field> settings_;
   std::vector<File> data_;
 };
 
@@ -97,6 +100,9 @@ struct BundleRecipe {
   std::string_view table_folder;             // one table each: "providers"
   std::span<const std::string_view> phases;  // names of the chain's keys and of hook functions
   Library& library;
+  // Looks at what the chain file names beside the phases; what it adds to the problems stops the
+  // bundle. Without it there may be nothing beside them.
+  void (*check_setting)(const Field& setting, std::vector<Problem>& problems) = nullptr;
   // Looks at each table of the table folder; what it adds to the problems stops the bundle.
   void (*check_table)(const Field& table, std::vector<Problem>& problems) = nullptr;
 };

@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "base/assert.h"
+#include "base/thread_name.h"
 
 namespace mg::script {
 namespace {
@@ -76,6 +77,7 @@ void Watchdog::wake() {
 }
 
 void Watchdog::watch() {
+  name_this_thread("watchdog");
   // It uses next to nothing and must not wait its turn behind those it watches. Where the system
   // does not allow it, kills come later on a busy machine, and that is all.
   setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNice);

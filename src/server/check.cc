@@ -1,6 +1,5 @@
 #include "server/check.h"
 
-#include "gateway/breaker_rules.h"
 #include "server/channels.h"
 #include "server/generation.h"
 
@@ -37,7 +36,7 @@ CheckReport check(const Config& config) {
   report.warnings = std::move(built.complaints);
   report.channels = built.channels.size();
   const gateway::World world(generation.bundle, generation.catalogue, nobody,
-                             std::move(built.channels), gateway::breaker_rules(*generation.bundle));
+                             std::move(built.channels));
   for (std::string& complaint : world.complaints()) report.warnings.push_back(std::move(complaint));
   report.callable_models = world.callable_models().size();
   return report;

@@ -3,7 +3,6 @@
 #include <atomic>
 
 #include "base/log.h"
-#include "gateway/breaker_rules.h"
 #include "server/process.h"
 
 namespace mg::server {
@@ -25,9 +24,8 @@ std::shared_ptr<const gateway::World> Process::make_world() {
       build_channels({config_.channels, *bundle_, *editor_->snapshot(), vault_, trust_, health_});
   for (const std::string& complaint : built.complaints)
     log_warning("channel_left_out", {{"reason", complaint}});
-  auto world =
-      std::make_shared<gateway::World>(bundle_, catalogue_, editor_->snapshot(),
-                                       std::move(built.channels), gateway::breaker_rules(*bundle_));
+  auto world = std::make_shared<gateway::World>(bundle_, catalogue_, editor_->snapshot(),
+                                                std::move(built.channels));
   for (const std::string& complaint : world->complaints())
     log_warning("model_not_callable", {{"reason", complaint}});
   return world;

@@ -4,6 +4,7 @@
 #include <list>
 
 #include "base/log.h"
+#include "base/thread_name.h"
 #include "event/resolver.h"
 
 namespace mg::server {
@@ -162,6 +163,7 @@ Result<std::vector<SocketAddress>> Worker::start(std::vector<SocketAddress> addr
 
 void Worker::run(std::vector<SocketAddress> addresses, Credentials credentials,
                  std::function<void(Result<std::vector<SocketAddress>>)> started) {
+  name_this_thread("worker");
   Thread thread(around_, metrics_);
   const auto waker = thread.loop().make_waker([&] {
     std::vector<Message> messages;

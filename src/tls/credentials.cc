@@ -157,7 +157,7 @@ TicketKeys::~TicketKeys() = default;
 Result<std::shared_ptr<TicketKeys>> TicketKeys::make(uint32_t lifetime_s) {
   make_ready();
   auto state = std::make_unique<State>();
-  const int status = mbedtls_ssl_ticket_setup(&state->context, fill_random, nullptr,
+  const int status = mbedtls_ssl_ticket_setup(&state->tickets, fill_random, nullptr,
                                               MBEDTLS_CIPHER_AES_256_GCM, lifetime_s);
   if (status != 0) return tl::unexpected(library_error(Errc::io, "ticket keys", status));
   return std::shared_ptr<TicketKeys>(new TicketKeys(std::move(state)));
@@ -185,7 +185,7 @@ Result<std::shared_ptr<const ServerCredentials>> ServerCredentials::load(
   mbedtls_ssl_conf_sni(config, on_server_name, state.get());
   if (tickets) {
     mbedtls_ssl_conf_session_tickets_cb(config, mbedtls_ssl_ticket_write, on_ticket,
-                                        &tickets->state_->context);
+                                        &tickets->state_->tickets);
     state->tickets = std::move(tickets);
   }
   return std::shared_ptr<const ServerCredentials>(new ServerCredentials(std::move(state)));

@@ -12,9 +12,9 @@
 namespace mg::tls {
 
 struct TicketKeys::State {
-  State() { mbedtls_ssl_ticket_init(&context); }
-  ~State() { mbedtls_ssl_ticket_free(&context); }
-  mbedtls_ssl_ticket_context context;  // has a lock of its own
+  State() { mbedtls_ssl_ticket_init(&tickets); }
+  ~State() { mbedtls_ssl_ticket_free(&tickets); }
+  mbedtls_ssl_ticket_context tickets;  // has a lock of its own
 };
 
 // A chain and its key; never moved, because configurations point at them.

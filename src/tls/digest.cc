@@ -7,7 +7,7 @@
 namespace mg::tls {
 namespace {
 
-mbedtls_sha256_context* context_of(std::byte* state) {
+mbedtls_sha256_context* sha_of(std::byte* state) {
   return reinterpret_cast<mbedtls_sha256_context*>(state);
 }
 
@@ -37,19 +37,19 @@ Digest hmac_sha256(std::string_view key, std::string_view text) {
 
 Sha256::Sha256() {
   static_assert(sizeof(mbedtls_sha256_context) <= sizeof state_);
-  mbedtls_sha256_init(context_of(state_));
-  MG_ASSERT(MG_SHA256(starts)(context_of(state_), /*is224=*/0) == 0);
+  mbedtls_sha256_init(sha_of(state_));
+  MG_ASSERT(MG_SHA256(starts)(sha_of(state_), /*is224=*/0) == 0);
 }
 
-Sha256::~Sha256() { mbedtls_sha256_free(context_of(state_)); }
+Sha256::~Sha256() { mbedtls_sha256_free(sha_of(state_)); }
 
 void Sha256::add(std::string_view text) {
-  MG_ASSERT(MG_SHA256(update)(context_of(state_), bytes_of(text), text.size()) == 0);
+  MG_ASSERT(MG_SHA256(update)(sha_of(state_), bytes_of(text), text.size()) == 0);
 }
 
 Digest Sha256::finish() {
   Digest digest;
-  MG_ASSERT(MG_SHA256(finish)(context_of(state_), digest.bytes.data()) == 0);
+  MG_ASSERT(MG_SHA256(finish)(sha_of(state_), digest.bytes.data()) == 0);
   return digest;
 }
 

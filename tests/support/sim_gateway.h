@@ -8,7 +8,6 @@
 #include "api/policies.h"
 #include "base/text.h"
 #include "control/operations.h"
-#include "gateway/breaker_rules.h"
 #include "gateway/endpoint.h"
 #include "http/server.h"
 #include "ledger/ledger.h"
@@ -132,8 +131,8 @@ class SimGateway {
     editor = *directory::Editor::open(*ledger, *client);
     books.emplace(*ledger, *client, *editor);
     writing.emplace(control::Writing{*client, *editor});
-    operations.emplace(control::Resources{loop, rng, *books, vault, site,
-                                          folder.path() + "/records", &*writing});
+    operations.emplace(
+        control::Resources{loop, rng, *books, vault, site, folder.path() + "/records", &*writing});
     tenant = run("tenant.create", {{"name", "Acme"}})["id"];
     key = run("key.create", {{"tenant", tenant}})["key"];
     services.emplace(gateway::Services{loop, rng, *client, pool, reader, records, metrics,
@@ -151,8 +150,8 @@ class SimGateway {
     const auto catalogue = gateway::Catalogue::parse(*bundle->data("models.json"), "{}");
     REQUIRE(catalogue);
     auto serving = std::make_shared<gateway::Serving>();
-    serving->world = std::make_shared<gateway::World>(bundle, *catalogue, editor->snapshot(),
-                                                      channels, gateway::breaker_rules(*bundle));
+    serving->world =
+        std::make_shared<gateway::World>(bundle, *catalogue, editor->snapshot(), channels);
     const auto& now = services->serving;
     if (now && now->world->bundle() == bundle) {
       serving->policies = now->policies;

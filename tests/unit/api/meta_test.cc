@@ -165,6 +165,12 @@ TEST_CASE("phases of policies and of the chain are in the meta file") {
     CHECK(meta.classes.at("gate.Policy").count(std::string(phase)) == 1);
     CHECK(meta.classes.at("gate.Chain").count(std::string(phase)) == 1);
   }
-  CHECK(meta.classes.at("gate.Chain").size() == kPhaseCount);
+  CHECK(meta.classes.at("gate.Chain").count("breaker") == 1);
+  CHECK(meta.classes.at("gate.Chain").size() == kPhaseCount + 1);
+  for (const std::string& field : meta.classes.at("gate.Breaker")) {
+    const std::string chain = "return { breaker = { " + field + " = 1 } }";
+    CHECK(build_policies(api::test::World::tree({}, chain), 1).bundle);
+  }
+  CHECK(meta.classes.at("gate.Breaker").size() == 3);
   CHECK(meta.classes.at("gate.Policy").size() == kPhaseCount + 3);
 }

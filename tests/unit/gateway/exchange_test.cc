@@ -430,7 +430,8 @@ TEST_CASE("a stream that outgrows its hold extends it, or ends as if it had reac
   CHECK(gate.open_holds() == 0);
   const Money left = *parse_money(gate.wallet()["balance"].get<std::string>());
   CHECK(left >= Money());
-  CHECK(left < Money::nanos(1'000'000'000));
+  INFO(to_text(left));
+  CHECK(left < Money::nanos(250'000'000));  // within a fiftieth of what there was
 }
 
 TEST_CASE("health, models and what does not exist") {

@@ -43,7 +43,7 @@ class Reader {
     usage(at(at(e, "x_groq"), "usage"));
   }
 
-  Answer finish() {
+  RecordedAnswer finish() {
     for (auto& [index, text] : texts_) answer_.texts.push_back(std::move(text));
     for (auto& [index, call] : calls_) answer_.calls.push_back(std::move(call));
     if (!answer_.reasoning.empty() || reasoning_ > answer_.output) reasoning_ = 0;
@@ -184,7 +184,7 @@ class Reader {
     }
   }
 
-  Answer answer_;
+  RecordedAnswer answer_;
   std::string summary_;  // of thoughts that are counted apart
   std::map<int64_t, std::string> texts_;
   std::map<int64_t, ToolCall> calls_;

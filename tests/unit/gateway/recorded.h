@@ -18,7 +18,7 @@ struct ToolCall {
   std::string arguments;
 };
 
-struct Answer {
+struct RecordedAnswer {
   std::vector<std::string> texts;  // one for each choice
   std::string reasoning;
   std::vector<ToolCall> calls;
@@ -34,7 +34,7 @@ struct Recording {
   std::string path;
   std::string fidelity;
   Json request;  // null where only the answer was kept
-  Answer answer;
+  RecordedAnswer answer;
 };
 
 // Every answered chat, completion, message or embedding of the corpus, whole and streamed.

@@ -112,7 +112,7 @@ TEST_CASE("recorded answers are estimated within ten per cent of the provider's 
   CORPUS_OR_SKIP(root);
   Table table("Answers with the provider's own figure");
   for (const test::Recording& r : test::recordings(root)) {
-    const test::Answer& a = r.answer;
+    const test::RecordedAnswer& a = r.answer;
     const int64_t actual = a.output - a.hidden_reasoning;
     if (actual <= 0 || (a.texts.empty() && a.calls.empty())) continue;
     if (kNotComparable.contains(r.name) || r.fidelity.find("ABRIDGED") != std::string::npos) {

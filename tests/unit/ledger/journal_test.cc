@@ -35,15 +35,7 @@ struct Samples {
     plain(transferred);
     plain(BudgetOpened{1, "name", "period", 88});
     plain(BudgetForgotten{1});
-    HoldOpened opened;
-    opened.request = box.id();
-    opened.tenant = box.id();
-    opened.key = box.id();
-    opened.kind = HoldKind::task;
-    opened.epoch = 3;
-    opened.wallets = {{1, nanos(10)}, {2, nanos(11)}};
-    opened.budgets = {{1, nanos(12)}};
-    opened.digest.emplace().fill(7);
+    const HoldOpened opened = task_hold(box);
     plain(opened);
     plain(HoldExtended{8, ExtendCause::settlement, {{1, nanos(1)}}, {1, 2}});
     Mark mark;
@@ -81,6 +73,18 @@ struct Samples {
     plain(HoldVoided{8, opened.request, VoidReason::withdrawn, {{1, nanos(10)}}, {1}});
     plain(RecordPut{"table", "key", "value"});
     plain(RecordErased{"table", "key"});
+  }
+  static HoldOpened task_hold(LedgerBox& box) {
+    HoldOpened opened;
+    opened.request = box.id();
+    opened.tenant = box.id();
+    opened.key = box.id();
+    opened.kind = HoldKind::task;
+    opened.epoch = 3;
+    opened.wallets = {{1, nanos(10)}, {2, nanos(11)}};
+    opened.budgets = {{1, nanos(12)}};
+    opened.digest.emplace().fill(7);
+    return opened;
   }
   std::vector<std::string> records;
   std::vector<PriceLine> lines;

@@ -1,31 +1,19 @@
-// Both ends of HTTP over the simulated network: a client's raw bytes against ServerConnection, and
-// ClientConnection against an upstream's raw bytes.
+// The server's end of HTTP over the simulated network: a client's raw bytes against
+// ServerConnection.
 #include <catch2/catch.hpp>
 
 #include "base/text.h"
-#include "http/client_connection.h"
 #include "http/server_connection.h"
-#include "support/sim_sockets.h"
+#include "unit/http/peer.h"
 
 using namespace mg;
 using namespace mg::http;
-using test::SimStream;
+using http::test::kHere;
+using http::test::kThere;
+using http::test::Peer;
+using http::test::SimStream;
 
 namespace {
-
-const SocketAddress kHere{*IpAddress::parse("127.0.0.1"), 1};
-const SocketAddress kThere{*IpAddress::parse("127.0.0.2"), 2};
-
-// The far end of a connection: what it received, and the stream to talk back with.
-struct Peer final : event::ReadSink {
-  explicit Peer(std::unique_ptr<SimStream> s) : stream(std::move(s)) { stream->read_start(*this); }
-  void on_bytes(std::string_view bytes) override { received.append(bytes); }
-  void on_read_end(Error error) override { end = error; }
-  void say(std::string_view bytes) { CHECK(stream->write(bytes)); }
-  std::unique_ptr<SimStream> stream;
-  std::string received;
-  std::optional<Error> end;
-};
 
 // Answers by the path it is asked for.
 struct Answers final : Handler, GoneSink {
@@ -88,8 +76,8 @@ struct Answers final : Handler, GoneSink {
 };
 
 struct ServerFixture {
-  test::VirtualClock clock;
-  test::SimLoop loop{clock};
+  mg::test::VirtualClock clock;
+  mg::test::SimLoop loop{clock};
   ServerLimits limits;
   ServerShared shared{loop, limits, {}, Pressure::none, {}};
   Answers answers{loop};
@@ -114,8 +102,9 @@ struct ServerFixture {
   }
   static std::string post(const std::string& path, const std::string& body,
                           const std::string& more = "") {
-    return "POST " + path + " HTTP/1.1\r\nhost: a\r\ncontent-length: " +
-           std::to_string(body.size()) + "\r\n" + more + "\r\n" + body;
+    return "POST " + path +
+           " HTTP/1.1\r\nhost: a\r\ncontent-length: " + std::to_string(body.size()) + "\r\n" +
+           more + "\r\n" + body;
   }
   int answers_received() const {
     int count = 0;
@@ -182,13 +171,15 @@ TEST_CASE("a body comes with its length or in chunks, and is asked for where the
   f.client->say(ServerFixture::post("/echo", std::string(300'000, 'b')));
   f.loop.run_for_ms(10);
   CHECK(contains(f.client->received, std::string(300'000, 'b')));
-  f.client->say("POST /echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
-                "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
+  f.client->say(
+      "POST /echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n"
+      "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n");
   f.loop.run_for_ms(10);
   CHECK(contains(f.client->received, "abcde"));
   f.client->received.clear();
-  f.client->say("POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n"
-                "expect: 100-continue\r\n\r\n");
+  f.client->say(
+      "POST /echo HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n"
+      "expect: 100-continue\r\n\r\n");
   f.loop.run_for_ms(10);
   CHECK(f.client->received == kContinue);
   f.client->say("ok");
@@ -198,8 +189,8 @@ TEST_CASE("a body comes with its length or in chunks, and is asked for where the
 
 TEST_CASE("a body at the limit is taken, one byte more is not") {
   for (const size_t size : {size_t{1000}, size_t{1001}}) {
-    test::VirtualClock clock;
-    test::SimLoop loop(clock);
+    mg::test::VirtualClock clock;
+    mg::test::SimLoop loop(clock);
     ServerLimits limits;
     limits.body_bytes_max = 1000;
     ServerShared shared{loop, limits, {}, Pressure::none, {}};
@@ -370,171 +361,4 @@ TEST_CASE("under pressure answers end their connection; drained ones end when id
   busy.loop.run_for_ms(5000);
   CHECK(contains(busy.client->received, "late"));
   CHECK(busy.client->end);
-}
-
-namespace {
-
-struct ClientFixture {
-  test::VirtualClock clock;
-  test::SimLoop loop{clock};
-  std::unique_ptr<ClientConnection> connection;
-  std::unique_ptr<Peer> upstream;
-  std::optional<Result<ResponseHead>> head;
-  std::string body;
-  std::optional<Errc> body_error;
-  bool complete = false;
-  event::Task<> task;
-
-  ClientFixture() {
-    SimStream::Pair pair = SimStream::make_pair(loop, kHere, kThere);
-    connection = std::make_unique<ClientConnection>(loop, std::move(pair.near));
-    upstream = std::make_unique<Peer>(std::move(pair.far));
-  }
-  event::Task<> exchange(int64_t pause_ms) {
-    const std::string_view sent = "{}";
-    connection->send(Method::post, "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n",
-                     std::span(&sent, 1));
-    Result<ResponseHead> answer = co_await connection->read_head(1000);
-    head.emplace(std::move(answer));
-    if (!*head) co_return;
-    for (;;) {
-      const Result<std::span<const std::string_view>> pieces = co_await connection->read(500);
-      if (!pieces) {
-        body_error = pieces.error().code;
-        co_return;
-      }
-      if (pieces->empty()) break;
-      for (std::string_view piece : *pieces) body.append(piece);
-      if (pause_ms) co_await event::sleep_ms(loop, pause_ms);
-    }
-    complete = true;
-  }
-  void start(int64_t pause_ms = 0) {
-    loop.turn();
-    task = exchange(pause_ms);
-    task.start();
-    loop.settle();
-  }
-};
-
-}  // namespace
-
-TEST_CASE("an answer arrives whole however it is cut, and the connection serves again") {
-  for (const size_t piece : {size_t{1}, size_t{3}, size_t{1000}}) {
-    ClientFixture f;
-    for (int round = 0; round < 3; ++round) {
-      f.body.clear();
-      f.complete = false;
-      f.start();
-      const std::string answer = round % 2 ? "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
-                                           : "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-                                             "2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n";
-      for (size_t at = 0; at < answer.size(); at += piece) {
-        f.upstream->say(answer.substr(at, piece));
-        f.loop.settle();
-      }
-      CHECK(f.body == "hello");
-      CHECK(f.complete);
-      CHECK(f.connection->is_reusable());
-      f.connection->rest();
-    }
-  }
-}
-
-TEST_CASE("a reader that pauses gets every byte once, and holds the upstream back meanwhile") {
-  ClientFixture f;
-  f.start(50);
-  std::string sent;
-  f.upstream->say("HTTP/1.1 200 OK\r\ncontent-length: 2000000\r\n\r\n");
-  for (int i = 0; sent.size() < 2'000'000; ++i) sent += std::to_string(i) + " ";
-  sent.resize(2'000'000);
-  f.upstream->say(sent);
-  f.loop.run_for_ms(100);
-  CHECK(f.body.size() < 500'000);
-  CHECK(f.upstream->stream->queued_bytes() > 1'000'000);
-  f.loop.run_for_ms(10'000);
-  CHECK(f.body == sent);
-  CHECK(f.complete);
-}
-
-TEST_CASE("an upstream that says nothing, or stops in the middle, costs its deadline") {
-  ClientFixture silent;
-  silent.start();
-  silent.loop.run_for_ms(990);
-  CHECK_FALSE(silent.head);
-  silent.loop.run_for_ms(20);
-  REQUIRE(silent.head);
-  CHECK(silent.head->error().code == Errc::timeout);
-  CHECK_FALSE(silent.connection->is_reusable());
-  ClientFixture stalled;
-  stalled.start();
-  stalled.upstream->say("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe");
-  stalled.loop.run_for_ms(490);
-  CHECK(stalled.body == "he");
-  CHECK_FALSE(stalled.body_error);
-  stalled.loop.run_for_ms(20);
-  CHECK(stalled.body_error == Errc::timeout);
-}
-
-TEST_CASE("how an upstream ends the connection is told apart") {
-  ClientFixture closed;
-  closed.start();
-  closed.upstream->stream->finish();
-  closed.loop.settle();
-  CHECK(closed.head->error().code == Errc::closed);  // not a byte came: safe to ask anew
-  ClientFixture reset;
-  reset.start();
-  reset.upstream->stream->abort();
-  reset.loop.settle();
-  CHECK(reset.head->error().code == Errc::io);
-  ClientFixture cut;
-  cut.start();
-  cut.upstream->say("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe");
-  cut.loop.settle();
-  cut.upstream->stream->finish();
-  cut.loop.settle();
-  CHECK(cut.body == "he");
-  CHECK(cut.body_error == Errc::protocol);
-  ClientFixture until_close;
-  until_close.start();
-  until_close.upstream->say("HTTP/1.0 200 OK\r\n\r\nall of it");
-  until_close.loop.settle();
-  until_close.upstream->stream->finish();
-  until_close.loop.settle();
-  CHECK(until_close.body == "all of it");
-  CHECK(until_close.complete);
-  CHECK_FALSE(until_close.connection->is_reusable());
-}
-
-TEST_CASE("more than one answer is never taken for an answer to something else") {
-  ClientFixture f;
-  f.start();
-  const std::string answer = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\na";
-  f.upstream->say(answer + answer);
-  f.loop.settle();
-  CHECK(f.body == "a");
-  CHECK_FALSE(f.connection->is_reusable());
-  ClientFixture later;
-  later.start();
-  later.upstream->say(answer);
-  later.loop.settle();
-  CHECK(later.connection->is_reusable());
-  later.connection->rest();
-  later.upstream->say(answer);
-  later.loop.settle();
-  CHECK_FALSE(later.connection->is_reusable());
-}
-
-TEST_CASE("a wait can be ended from outside") {
-  ClientFixture f;
-  f.start();
-  f.connection->interrupt({Errc::interrupted, "enough"});
-  REQUIRE(f.head);
-  CHECK(f.head->error().code == Errc::interrupted);
-  ClientFixture in_body;
-  in_body.start();
-  in_body.upstream->say("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhe");
-  in_body.loop.settle();
-  in_body.connection->interrupt({Errc::interrupted, "enough"});
-  CHECK(in_body.body_error == Errc::interrupted);
 }
