@@ -30,8 +30,11 @@ event::Task<Result<Json>> Operations::tenant_create(Args args) {
   directory::Tenant tenant;
   tenant.name = args.text("name");
   const auto kind = directory::parse_tenant_kind(args.text_or("kind", "company"));
-  const Id parent = directory::parse_tenant(args.text_or("parent", "platform")).value_or(Id());
+  const auto named_parent = directory::parse_tenant(args.text_or("parent", "platform"));
   MG_CO_CHECK(args.ok());
+  // Never the platform in the place of a mistyped one: that would be another seller's book.
+  if (!named_parent) co_return fail(Errc::invalid, "--parent must be the id of a tenant");
+  const Id parent = *named_parent;
   if (!kind || *kind == directory::TenantKind::platform)
     co_return fail(Errc::invalid, "--kind must be company, agent or employee");
   if (tenant.name.size() > kNameBytesMax)
