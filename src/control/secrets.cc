@@ -4,11 +4,11 @@
 namespace mg::control {
 namespace {
 
-constexpr size_t kNameBytesMax = 100;
+constexpr size_t kSecretNameBytesMax = 100;
 constexpr size_t kSecretBytesMax = 16 * 1024;
 
 bool is_secret_name(std::string_view name) {
-  return !name.empty() && name.size() <= kNameBytesMax &&
+  return !name.empty() && name.size() <= kSecretNameBytesMax &&
          name.find_first_not_of(
              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.") ==
              std::string_view::npos;

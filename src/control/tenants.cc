@@ -4,7 +4,7 @@
 namespace mg::control {
 namespace {
 
-constexpr size_t kNameBytesMax = 200;
+constexpr size_t kTenantNameBytesMax = 200;
 
 Json to_json(const directory::TenantEntry& entry) {
   const directory::Tenant& tenant = entry.tenant;
@@ -30,24 +30,22 @@ event::Task<Result<Json>> Operations::tenant_create(Args args) {
   directory::Tenant tenant;
   tenant.name = args.text("name");
   const auto kind = directory::parse_tenant_kind(args.text_or("kind", "company"));
-  const auto named_parent = directory::parse_tenant(args.text_or("parent", "platform"));
+  const auto parent = directory::parse_tenant(args.text_or("parent", "platform"));
   MG_CO_CHECK(args.ok());
-  // Never the platform in the place of a mistyped one: that would be another seller's book.
-  if (!named_parent) co_return fail(Errc::invalid, "--parent must be the id of a tenant");
-  const Id parent = *named_parent;
+  if (!parent) co_return fail(Errc::invalid, "--parent must be the id of a tenant");
   if (!kind || *kind == directory::TenantKind::platform)
     co_return fail(Errc::invalid, "--kind must be company, agent or employee");
-  if (tenant.name.size() > kNameBytesMax)
-    co_return fail(Errc::invalid, "--name is longer than " + std::to_string(kNameBytesMax));
-  const auto above = find_tenant(parent);
-  if (!above) co_return unknown(parent);
+  if (tenant.name.size() > kTenantNameBytesMax)
+    co_return fail(Errc::invalid, "--name is longer than " + std::to_string(kTenantNameBytesMax));
+  const auto above = find_tenant(*parent);
+  if (!above) co_return unknown(*parent);
   if (!directory::may_be_parent(above->tenant.kind, *kind))
     co_return fail(Errc::invalid, "a tenant of kind " + std::string(directory::name(*kind)) +
                                       " cannot stand below one of kind " +
                                       std::string(directory::name(above->tenant.kind)));
   tenant.id = Id::make(r_.loop.clock(), r_.rng);
   tenant.kind = *kind;
-  tenant.parent = parent;
+  tenant.parent = *parent;
   tenant.created_ms = now_ms();
   MG_CO_CHECK(co_await r_.writing->editor.put(tenant));
   MG_CO_CHECK(co_await r_.site.publish_directory());

@@ -13,12 +13,12 @@ namespace ondemand = simdjson::ondemand;
 
 constexpr size_t kKeepBytes = 1 * limits::MiB;
 
-void add_text(dom::object object, std::string_view member, TokenCounter& generated) {
+void add_text(dom::object object, std::string_view member, TokenCounter* generated) {
   std::string_view text;
-  if (object[member].get(text) == simdjson::SUCCESS) generated.add(text);
+  if (object[member].get(text) == simdjson::SUCCESS) generated->add(text);
 }
 
-void add_tool_calls(dom::object message, TokenCounter& generated) {
+void add_tool_calls(dom::object message, TokenCounter* generated) {
   dom::array calls;
   if (message["tool_calls"].get(calls) != simdjson::SUCCESS) return;
   for (dom::element call : calls) {
@@ -32,7 +32,7 @@ void add_tool_calls(dom::object message, TokenCounter& generated) {
 }
 
 // Content is a text, or a list of parts (Mistral's thinking, audio transcripts).
-void add_content(dom::object message, TokenCounter& generated) {
+void add_content(dom::object message, TokenCounter* generated) {
   dom::array parts;
   add_text(message, "content", generated);
   if (message["content"].get(parts) != simdjson::SUCCESS) return;
@@ -50,13 +50,13 @@ void add_content(dom::object message, TokenCounter& generated) {
 }
 
 // A `message` of a plain answer or a `delta` of a chunk.
-void add_message(dom::object message, TokenCounter& generated) {
+void add_message(dom::object message, TokenCounter* generated) {
   add_content(message, generated);
   add_text(message, "refusal", generated);
   // The same thought under its two usual names must not count twice.
   std::string_view reasoning;
   if (message["reasoning_content"].get(reasoning) == simdjson::SUCCESS) {
-    generated.add(reasoning);
+    generated->add(reasoning);
   } else {
     add_text(message, "reasoning", generated);
   }
@@ -69,7 +69,7 @@ void add_message(dom::object message, TokenCounter& generated) {
   if (message["audio"].get(made) == simdjson::SUCCESS) add_text(made, "transcript", generated);
 }
 
-void read_choices(dom::object answer, AnswerFacts& facts, TokenCounter& generated) {
+void read_choices(dom::object answer, AnswerFacts& facts, TokenCounter* generated) {
   dom::array choices;
   if (answer["choices"].get(choices) != simdjson::SUCCESS) return;
   for (dom::element entry : choices) {
@@ -79,6 +79,7 @@ void read_choices(dom::object answer, AnswerFacts& facts, TokenCounter& generate
     dom::element reason;
     if (choice["finish_reason"].get(reason) == simdjson::SUCCESS && reason.is_string())
       facts.is_finished = true;
+    if (!generated) continue;
     if (choice["delta"].get(message) == simdjson::SUCCESS) {
       add_message(message, generated);
     } else if (choice["message"].get(message) == simdjson::SUCCESS) {
@@ -131,7 +132,7 @@ AnswerReader::AnswerReader() : parsers_(std::make_unique<Parsers>()) {}
 AnswerReader::~AnswerReader() = default;
 
 AnswerFacts AnswerReader::read(std::string_view json, const api::Provider& provider,
-                               TokenCounter& generated) {
+                               TokenCounter* generated) {
   AnswerFacts facts;
   if (parsers_->dom.capacity() > kKeepBytes) *parsers_ = Parsers();
   parsers_->padded.reserve(json.size() + simdjson::SIMDJSON_PADDING);

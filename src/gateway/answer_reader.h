@@ -29,8 +29,8 @@ class AnswerReader {
   ~AnswerReader();
 
   // `provider` says where its vendor puts the usage. Also adds the text that was generated to the
-  // counter: content, reasoning, refusals, names and arguments of tool calls.
-  AnswerFacts read(std::string_view json, const api::Provider& provider, TokenCounter& generated);
+  // counter, where there is one: content, reasoning, refusals, names and arguments of tool calls.
+  AnswerFacts read(std::string_view json, const api::Provider& provider, TokenCounter* generated);
 
   // The error object's message, type and code of an answer that is_error, for people.
   static std::string error_text(std::string_view json);

@@ -8,8 +8,6 @@
 namespace mg::gateway {
 namespace {
 
-constexpr std::string_view kJson = "application/json";
-
 void add_window(http::Headers& headers, std::string_view unit,
                 const std::optional<api::RateWindow>& window) {
   if (!window) return;
@@ -43,7 +41,7 @@ void Exchange::refuse(const Refusal& no) {
   services_.metrics.count_refusal(no.kind);
   if (client_.has_begun() || client_.is_gone()) return;
   http::Headers headers = answer_headers();
-  headers.add("content-type", kJson);
+  headers.add("content-type", kJsonType);
   no.add_headers(headers);
   client_.respond(no.status, headers, no.body());
 }
@@ -64,12 +62,14 @@ void Exchange::pass_fault(const ClientFault& fault) {
   record_.code = "upstream_refused";
   record_.outcome = "refused by the upstream";
   http::Headers headers = answer_headers();
-  if (!headers.add_checked("content-type", fault.content_type)) headers.add("content-type", kJson);
+  if (!headers.add_checked("content-type", fault.content_type))
+    headers.add("content-type", kJsonType);
   client_.respond(fault.status, headers, fault.body);
 }
 
 void Exchange::release(const Relayed& relayed, const Settled& settled) {
   client_.watch_gone(nullptr);
+  if (relayed.ending == Ending::completed) attempt_->leave_rest(serving_);
   record_.outcome = name(relayed.ending);
   record_.status = 200;
   if (relayed.ending == Ending::client_left) services_.metrics.client_left.add();
@@ -120,7 +120,7 @@ void Exchange::release_plain(const Settled& settled) {
   record_.first_byte_ms = elapsed_ms();
   http::Headers headers = answer_headers();
   headers.add("x-moongate-cost", to_short_text(settled.charge));
-  if (!headers.add_checked("content-type", content_type_)) headers.add("content-type", kJson);
+  if (!headers.add_checked("content-type", content_type_)) headers.add("content-type", kJsonType);
   client_.respond(200, headers, relay.rest());
   if (!idempotency_) return;
   services_.idempotency.keep(

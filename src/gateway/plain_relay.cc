@@ -28,16 +28,27 @@ event::Task<bool> PlainRelay::pass_on() {
   const size_t bytes = kept_.size() - limits::plain_answer_tail_bytes;
   const std::string out = kept_.substr(0, bytes);
   kept_.erase(0, bytes);
+  count(out);
   const bool is_there = co_await send(out);
   co_return is_there || !is_drained_out();
 }
 
+// What a long answer says cannot be told from how it says it, piece by piece; beside so much text
+// the few names of members are nothing. Numbers of embeddings are no output at all.
+void PlainRelay::count(std::string_view bytes) {
+  if (parts_.operation != Operation::embedding) parts_.metering.generated().add(bytes);
+}
+
 Relayed PlainRelay::judge_whole() {
   if (too_long_) {
-    if (const auto usage = usage_in_tail(kept_)) parts_.metering.take_report(*usage);
+    if (const auto usage = usage_in_tail(kept_)) {
+      parts_.metering.take_report(*usage);
+    } else {
+      count(kept_);
+    }
     return ended(Ending::completed);
   }
-  const AnswerFacts facts = parts_.reader.read(kept_, parts_.provider, parts_.metering.generated());
+  const AnswerFacts facts = parts_.reader.read(kept_, parts_.provider, nullptr);
   if (!facts.is_json)
     return ended(
         Ending::failed,
@@ -47,6 +58,9 @@ Relayed PlainRelay::judge_whole() {
         Ending::failed,
         {api::FailureKind::server_error, 200, {}, masked(AnswerReader::error_text(kept_))});
   parts_.metering.take_report(facts);
+  // Counting the text costs more than all the rest of reading it.
+  if (!parts_.metering.has_report())
+    parts_.reader.read(kept_, parts_.provider, &parts_.metering.generated());
   return ended(Ending::completed);
 }
 

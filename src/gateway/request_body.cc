@@ -290,6 +290,7 @@ std::vector<Splice> RequestBody::splices(std::string_view upstream_model, Stream
 
 std::vector<std::string_view> spliced(std::string_view text, const std::vector<Splice>& splices) {
   std::vector<std::string_view> pieces;
+  pieces.reserve(2 * splices.size() + 1);
   size_t at = 0;
   for (const Splice& splice : splices) {
     MG_ASSERT(splice.at >= at);

@@ -26,7 +26,7 @@ bool is_port(std::string_view text) {
 }
 
 // A registered name or an IPv4 address. Underscores stand in names of containers and services.
-bool is_host_name(std::string_view name) {
+bool is_reg_name(std::string_view name) {
   if (name.empty() || name.size() > 253) return false;
   for (char c : name)
     if (!is_alphanumeric(c) && c != '-' && c != '.' && c != '_') return false;
@@ -89,8 +89,8 @@ bool is_host(std::string_view value) {
            (rest.empty() || (rest.front() == ':' && is_port(rest.substr(1))));
   }
   const size_t colon = value.find(':');
-  if (colon == std::string_view::npos) return is_host_name(value);
-  return is_host_name(value.substr(0, colon)) && is_port(value.substr(colon + 1));
+  if (colon == std::string_view::npos) return is_reg_name(value);
+  return is_reg_name(value.substr(0, colon)) && is_port(value.substr(colon + 1));
 }
 
 bool is_target(Method method, std::string_view target) {

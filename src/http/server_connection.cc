@@ -50,7 +50,7 @@ void ServerConnection::begin_next() {
   stage_ = Stage::idle;
   answer_ = Answer::none;
   head_ = {};
-  body_ = {};
+  std::string().swap(body_);
   has_head_ = body_complete_ = body_wanted_ = chunked_ = false;
   progress_.reset();
   stream_->read_start(*this);
@@ -160,9 +160,12 @@ void ServerConnection::on_read_end(Error error) {
   if (!read_error_) read_error_ = std::move(error);
   if (waiting_ != Waiting::nothing) {
     progress_.raise();
-  } else if (gone_sink_) {
-    std::exchange(gone_sink_, nullptr)->on_client_gone();
+    return;
   }
+  if (gone_sink_) std::exchange(gone_sink_, nullptr)->on_client_gone();
+  // Who left in the middle of an answer is not waited for; who closed its side while the end goes
+  // out may still read that.
+  if (stage_ == Stage::serving) stream_->interrupt_drain({Errc::closed, "the client left"});
 }
 
 void ServerConnection::on_deadline() {
@@ -249,7 +252,7 @@ Result<> ServerConnection::write(std::span<const std::string_view> pieces) {
   all.insert(all.end(), pieces.begin(), pieces.end());
   if (framed) all.push_back(kChunkEnd);
   const Result<> sent = stream_->write(all);
-  prepared_ = {};
+  std::string().swap(prepared_);
   return sent;
 }
 

@@ -21,6 +21,12 @@ event::Task<After> deliver(Shared& shared, Wire& wire, Reply& reply);
 
 // ---- The parts of it.
 
+// Fault::fragments, where fault-at does not say otherwise.
+inline constexpr int64_t kPieceBytesDefault = 7;
+inline constexpr int64_t kPieceMs = 1;  // between two pieces
+// Fault::bad_utf8.
+inline constexpr std::string_view kNoUtf8 = "\xff\xfe\x80";
+
 // How a head announces the body.
 enum class Announced : uint8_t { length, chunks, both, nothing };
 struct Framing {

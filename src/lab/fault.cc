@@ -10,7 +10,7 @@ namespace {
 constexpr std::string_view kBodyAt =
     "events of a stream (default 3), bytes of a plain body (default: half of it)";
 
-constexpr std::array<FaultNote, kFaultCount - 1> kNotes = {{
+constexpr std::array<FaultNote, kFaultCount - 1> kFaultNotes = {{
     {Fault::reset_before_head, "reset-before-head", "", "resets the connection; no byte is sent"},
     {Fault::close_before_head, "close-before-head", "", "closes the connection; no byte is sent"},
     {Fault::stall_before_head, "stall-before-head", "", "never answers; the connection stays open"},
@@ -62,18 +62,18 @@ constexpr std::array<FaultNote, kFaultCount - 1> kNotes = {{
 
 }  // namespace
 
-std::span<const FaultNote> fault_notes() { return kNotes; }
+std::span<const FaultNote> fault_notes() { return kFaultNotes; }
 
 std::string_view name(Fault fault) {
   if (fault == Fault::none) return "none";
-  for (const FaultNote& note : kNotes)
+  for (const FaultNote& note : kFaultNotes)
     if (note.fault == fault) return note.name;
   MG_ASSERT(!"fault out of range");
 }
 
 std::optional<Fault> parse_fault(std::string_view text) {
   if (text == "none") return Fault::none;
-  for (const FaultNote& note : kNotes)
+  for (const FaultNote& note : kFaultNotes)
     if (note.name == text) return note.fault;
   return std::nullopt;
 }

@@ -11,7 +11,7 @@
 namespace mg::lab {
 namespace {
 
-constexpr std::array<KnobNote, 11> kNotes = {{
+constexpr std::array<KnobNote, 11> kKnobNotes = {{
     {"delay-ms", "MS", "waits before the head of the answer"},
     {"first-byte-ms", "MS", "waits between head and body"},
     {"interval-ms", "MS", "waits between the events of a stream"},
@@ -109,13 +109,13 @@ Result<> Knobs::set(std::string_view name, std::string_view value) {
               "there is no knob " + std::string(kKnobPrefix) + std::string(name.substr(0, 64)));
 }
 
-std::span<const KnobNote> knob_notes() { return kNotes; }
+std::span<const KnobNote> knob_notes() { return kKnobNotes; }
 
 std::string knob_help() {
   std::string out =
       "Knobs, as flags (--NAME), as members of the body's metadata or as headers (x-lab-NAME);\n"
       "a header wins over metadata, metadata over a flag:\n";
-  for (const KnobNote& note : kNotes) {
+  for (const KnobNote& note : kKnobNotes) {
     const std::string usage = fmt::format("  {} {}", note.name, note.value);
     out += fmt::format("{:<{}}  {}\n", usage, kColumn, note.effect);
   }

@@ -9,10 +9,7 @@ namespace {
 
 constexpr int64_t kTooManyDefault = 100;
 constexpr int64_t kTooFewDefault = 10;
-constexpr int64_t kPieceBytesDefault = 7;
-constexpr int64_t kPieceMs = 1;
 constexpr std::string_view kContent = "\"content\":\"";
-constexpr std::string_view kNoUtf8 = "\xff\xfe\x80";
 
 // Where a plain body is cut when nothing else is said.
 size_t cut_at(const Reply& reply) {

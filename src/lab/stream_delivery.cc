@@ -9,10 +9,7 @@ namespace {
 using Kind = Events::Kind;
 
 constexpr int64_t kEventsDefault = 3;
-constexpr int64_t kPieceBytesDefault = 7;
-constexpr int64_t kPieceMs = 1;
 constexpr int64_t kEventsPerTurn = 16;  // of a stream without intervals: others must be let in
-constexpr std::string_view kNoUtf8 = "\xff\xfe\x80";
 constexpr std::string_view kText = "\"content\":\"";
 constexpr std::string_view kDataField = "data: ";
 constexpr std::string_view kEventEnd = "\n\n";

@@ -4,18 +4,12 @@
 namespace mg::ledger::proof {
 namespace {
 
-constexpr uint8_t kWallet = 1, kSales = 2, kCost = 3, kPayable = 4, kShortfall = 6;
+constexpr uint8_t kSales = 2, kCost = 3, kPayable = 4, kShortfall = 6;
 constexpr uint8_t kRequest = 1, kTask = 2;
 constexpr uint8_t kMarked = 3;  // source
 constexpr uint8_t kOutcomeDropped = 5, kOutcomeRecovered = 6;
 constexpr uint8_t kVoidDropped = 5, kVoidRecovered = 6, kVoidLast = 7;
 constexpr uint16_t kShort = 1, kLegDropped = 2;
-constexpr int64_t kDayMs = 86'400'000;
-
-uint64_t as_of(const std::unordered_map<uint64_t, uint64_t>& rows, uint64_t key) {
-  const auto row = rows.find(key);
-  return row == rows.end() ? 0 : row->second;
-}
 
 }  // namespace
 

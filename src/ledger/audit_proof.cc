@@ -20,7 +20,6 @@ enum Kind : uint8_t {
   kRecordPut = 12,
   kRecordErased = 13,
 };
-constexpr uint8_t kWallet = 1;
 constexpr uint8_t kKindLast = 6;
 constexpr uint8_t kReversal = 3;
 constexpr uint8_t kCredit = 1;
@@ -34,11 +33,6 @@ std::string text(Wide value) {
     value /= 10;
   } while (value != 0);
   return out;
-}
-
-uint64_t as_of(const std::unordered_map<uint64_t, uint64_t>& rows, uint64_t key) {
-  const auto row = rows.find(key);
-  return row == rows.end() ? 0 : row->second;
 }
 
 }  // namespace

@@ -29,6 +29,16 @@ namespace mg::ledger::proof {
 
 using Id16 = std::array<char, 16>;
 
+// As they stand in the journal; written down here once more, on purpose.
+inline constexpr uint8_t kWallet = 1;
+inline constexpr int64_t kDayMs = 86'400'000;
+
+// The record that the row has felt last; 0 without a row.
+inline uint64_t as_of(const std::unordered_map<uint64_t, uint64_t>& rows, uint64_t key) {
+  const auto row = rows.find(key);
+  return row == rows.end() ? 0 : row->second;
+}
+
 // What a row of a table must not miss: its first change behind the row, which a replay has to see.
 struct Checked {
   uint64_t base = 0;    // in a fast audit: the row it began from has felt the records up to here

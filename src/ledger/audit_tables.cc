@@ -6,8 +6,6 @@
 namespace mg::ledger::proof {
 namespace {
 
-constexpr int64_t kDayMs = 86'400'000;
-
 std::string account_text(uint32_t number) { return "the row of account " + std::to_string(number); }
 
 }  // namespace

@@ -9,8 +9,6 @@
 namespace mg::ledger {
 namespace {
 
-store::Table table_of(store::Env& env, StoreTable table) { return env.table(name(table)); }
-
 Error missing_record(Seq seq) {
   return {Errc::invalid, "record " + std::to_string(seq) + " is missing"};
 }

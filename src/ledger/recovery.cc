@@ -9,8 +9,6 @@
 namespace mg::ledger {
 namespace {
 
-store::Table table_of(store::Env& env, StoreTable table) { return env.table(name(table)); }
-
 // Calls `use` with each row of a table.
 template <class F>
 Result<> each_row(store::Env& env, const store::ReadTxn& txn, StoreTable table, F&& use) {

@@ -3,6 +3,7 @@
 #include "base/bytes.h"
 #include "ledger/command.h"
 #include "store/codec.h"
+#include "store/env.h"
 
 namespace mg::ledger {
 namespace {
@@ -40,6 +41,8 @@ std::vector<std::string_view> store_tables() {
   for (size_t i = 0; i < kStoreTables; ++i) names.push_back(name(static_cast<StoreTable>(i)));
   return names;
 }
+
+store::Table table_of(store::Env& env, StoreTable table) { return env.table(name(table)); }
 
 std::string record_key(std::string_view table, std::string_view key) {
   std::string out(table);

@@ -29,6 +29,11 @@
 #include "ledger/journal.h"
 #include "ledger/state.h"
 
+namespace mg::store {
+class Env;
+class Table;
+}  // namespace mg::store
+
 namespace mg::ledger {
 
 inline constexpr uint8_t kFormat = 1;
@@ -37,6 +42,7 @@ inline constexpr std::string_view kHeadKey = "head";
 
 // The names of all tables, for store::EnvOptions.
 std::vector<std::string_view> store_tables();
+store::Table table_of(store::Env& env, StoreTable table);
 
 struct DigestRow {
   Digest digest;

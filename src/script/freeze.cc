@@ -14,11 +14,6 @@ const char kForms = 0;
 
 struct Frozen : Handle {};
 
-void push_registry(lua_State* L, const char* key) {
-  lua_pushlightuserdata(L, const_cast<char*>(key));
-  lua_rawget(L, LUA_REGISTRYINDEX);
-}
-
 int frozen_write(lua_State* L) {
   if (lua_type(L, 2) == LUA_TSTRING && lua_objlen(L, 2) <= 64)
     return luaL_error(L, "cannot write '%s': tables are read-only once the script is loaded",

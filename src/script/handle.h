@@ -17,6 +17,12 @@ struct Handle {
   const Kind* kind;
 };
 
+// Pushes what the registry has under the address of something static.
+inline void push_registry(lua_State* L, const char* key) {
+  lua_pushlightuserdata(L, const_cast<char*>(key));
+  lua_rawget(L, LUA_REGISTRYINDEX);
+}
+
 // The payload when the value at `index` is a userdata of this kind, else null.
 template <class T>
 T* handle_at(lua_State* L, int index, const Kind& kind) {

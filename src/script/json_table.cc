@@ -32,11 +32,6 @@ const char kNull = 0;
 const char kArrayKey = 0;
 const char kIntegerKey = 0;
 
-void push_registry(lua_State* L, const char* key) {
-  lua_pushlightuserdata(L, const_cast<char*>(key));
-  lua_rawget(L, LUA_REGISTRYINDEX);
-}
-
 // The table on top becomes a registry entry, protected from scripts.
 void keep_metatable(lua_State* L, const char* key) {
   lua_pushboolean(L, 0);

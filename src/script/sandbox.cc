@@ -6,6 +6,7 @@
 
 #include "script/budget.h"
 #include "script/freeze.h"
+#include "script/handle.h"
 #include "script/library.h"
 
 namespace mg::script {
@@ -17,7 +18,7 @@ constexpr std::string_view kGlobals[] = {
 constexpr std::string_view kString[] = {"byte",    "char", "find",  "format", "gmatch",
                                         "gsub",    "len",  "lower", "match",  "rep",
                                         "reverse", "sub",  "upper"};
-constexpr std::string_view kTable[] = {"concat", "insert", "maxn", "remove", "sort"};
+constexpr std::string_view kTableFunctions[] = {"concat", "insert", "maxn", "remove", "sort"};
 // random keeps a state between calls; gate.random is what hooks draw from.
 constexpr std::string_view kMath[] = {"abs",   "acos", "asin",  "atan",  "atan2", "ceil",  "cos",
                                       "cosh",  "deg",  "exp",   "floor", "fmod",  "frexp", "huge",
@@ -34,11 +35,6 @@ void set_registry(lua_State* L, const char* key) {
   lua_pushlightuserdata(L, const_cast<char*>(key));
   lua_insert(L, -2);
   lua_rawset(L, LUA_REGISTRYINDEX);
-}
-
-void push_registry(lua_State* L, const char* key) {
-  lua_pushlightuserdata(L, const_cast<char*>(key));
-  lua_rawget(L, LUA_REGISTRYINDEX);
 }
 
 // Pushes a new table with the allowed fields of the table on top.
@@ -114,7 +110,7 @@ void open_sandbox(lua_State* L) {
   push_allowed(L, kGlobals);
   lua_replace(L, -2);
   add_library(L, "string", kString, open_string_functions);
-  add_library(L, "table", kTable, open_table_functions);
+  add_library(L, "table", kTableFunctions, open_table_functions);
   add_library(L, "math", kMath, open_number_functions);
   add_library(L, "bit", kBit, open_number_functions);
   protect_strings(L);
