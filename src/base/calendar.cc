@@ -9,6 +9,10 @@
 namespace mg {
 namespace {
 
+void put_digits(std::string& out, size_t at, size_t width, int64_t number) {
+  for (size_t i = width; i-- > 0; number /= 10) out[at + i] = static_cast<char>('0' + number % 10);
+}
+
 // Reads exactly `width` digits at `at`, and moves past them.
 std::optional<unsigned> digits(std::string_view text, size_t& at, size_t width) {
   if (at + width > text.size()) return std::nullopt;
@@ -98,12 +102,14 @@ std::string format_time_ms(int64_t wall_ms) {
   const int64_t day_number = utc_day(wall_ms);
   const int64_t rest = wall_ms - day_number * kMsPerDay;
   const year_month_day date{sys_days{days{day_number}}};
-  char out[64];
-  std::snprintf(out, sizeof out, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ",
-                static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                static_cast<unsigned>(date.day()), static_cast<int>(rest / 3'600'000),
-                static_cast<int>(rest / 60'000 % 60), static_cast<int>(rest / 1000 % 60),
-                static_cast<int>(rest % 1000));
+  std::string out = "0000-00-00T00:00:00.000Z";
+  put_digits(out, 0, 4, static_cast<int>(date.year()));
+  put_digits(out, 5, 2, static_cast<int>(static_cast<unsigned>(date.month())));
+  put_digits(out, 8, 2, static_cast<int>(static_cast<unsigned>(date.day())));
+  put_digits(out, 11, 2, rest / 3'600'000);
+  put_digits(out, 14, 2, rest / 60'000 % 60);
+  put_digits(out, 17, 2, rest / 1000 % 60);
+  put_digits(out, 20, 3, rest % 1000);
   return out;
 }
 

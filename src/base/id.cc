@@ -39,9 +39,8 @@ int64_t Id::wall_ms() const {
 }
 
 std::string Id::text(std::string_view prefix) const {
-  std::string out;
-  out.reserve(prefix.size() + 1 + kTextChars);
-  out.append(prefix).push_back('_');
+  std::array<char, kTextChars> digits;
+  size_t at = 0;
   // 128 bits are 25 groups of 5 and a first group of 3.
   unsigned pending = 0;
   int bits = 2;  // two leading zero bits make the 130 that 26 characters hold
@@ -50,10 +49,13 @@ std::string Id::text(std::string_view prefix) const {
     bits += 8;
     while (bits >= 5) {
       bits -= 5;
-      out.push_back(kAlphabet[(pending >> bits) & 31]);
+      digits[at++] = kAlphabet[(pending >> bits) & 31];
     }
   }
-  return out;
+  std::string out;
+  out.reserve(prefix.size() + 1 + kTextChars);
+  out.append(prefix).push_back('_');
+  return out.append(digits.data(), at);
 }
 
 std::optional<Id> Id::parse(std::string_view prefix, std::string_view text) {

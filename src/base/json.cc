@@ -1,5 +1,7 @@
 #include "base/json.h"
 
+#include <cstring>
+
 #include "base/text.h"
 
 namespace mg {
@@ -12,6 +14,32 @@ size_t utf8_length(std::string_view text) {
   for (size_t n = 1; n <= 4 && n <= text.size(); ++n)
     if (is_utf8(text.substr(0, n))) return n;
   return 0;
+}
+
+// True where every byte is printable ASCII that needs no escape, which is nearly always. Eight
+// bytes at a time: a byte's high bit is set where it is a control byte, a quote, a backslash or not
+// ASCII.
+bool is_plain(std::string_view text) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  constexpr uint64_t kHighs = kOnes << 7;
+  const auto below = [](uint64_t word, uint64_t n) { return word - kOnes * n; };
+  uint64_t found = 0;
+  const auto look = [&](uint64_t word) {
+    found |=
+        word | below(word, 0x20) | below(word ^ kOnes * '"', 1) | below(word ^ kOnes * '\\', 1);
+  };
+  size_t at = 0;
+  for (; at + sizeof(uint64_t) <= text.size(); at += sizeof(uint64_t)) {
+    uint64_t word;
+    std::memcpy(&word, text.data() + at, sizeof word);
+    look(word);
+  }
+  if (at < text.size()) {
+    uint64_t word = kOnes * 'x';
+    std::memcpy(&word, text.data() + at, text.size() - at);
+    look(word);
+  }
+  return (found & kHighs) == 0;
 }
 
 void append_escaped(std::string& out, std::string_view text) {
@@ -51,7 +79,9 @@ void append_escaped(std::string& out, std::string_view text) {
 
 void append_json_string(std::string& out, std::string_view text) {
   out.push_back('"');
-  if (is_utf8(text)) {
+  if (is_plain(text)) {
+    out.append(text);
+  } else if (is_utf8(text)) {
     append_escaped(out, text);
   } else {
     while (!text.empty()) {
@@ -86,9 +116,13 @@ void JsonWriter::close(char bracket) {
 }
 
 void JsonWriter::key(std::string_view name) {
-  separate();
-  append_json_string(out_, name);
-  out_.push_back(':');
+  if (is_plain(name)) {  // nearly always, and then it is one stretch of bytes
+    out_.append(need_comma_ ? ",\"" : "\"").append(name).append("\":");
+  } else {
+    separate();
+    append_json_string(out_, name);
+    out_.push_back(':');
+  }
   need_comma_ = false;
 }
 

@@ -103,7 +103,7 @@ inline constexpr size_t record_value_bytes_max = 256 * KiB;
 inline constexpr size_t record_changes_max = 64;              // in one command
 inline constexpr size_t ledger_commands_max = 65'536;         // unanswered ones of one worker
 inline constexpr size_t commit_backlog_bytes_max = 64 * MiB;  // new holds wait outside beyond it
-inline constexpr int64_t commit_spacing_us = 2'000;           // between the starts of two commits
+inline constexpr int64_t commit_spacing_us = 4'000;           // between the starts of two commits
 inline constexpr size_t accounts_page_max = 1000;             // what one read returns
 inline constexpr uint64_t replay_records_goal = 8192;         // what a start has to read again
 inline constexpr int64_t digest_keep_ms = 86'400'000;
@@ -128,7 +128,7 @@ inline constexpr int script_nesting_max = 16;  // of library functions that call
 inline constexpr int script_pcall_nesting_max = 32;
 inline constexpr int script_strikes_max = 3;  // then its state is thrown away
 inline constexpr size_t script_error_bytes_max = 512;
-inline constexpr int64_t watchdog_look_ns = 1'000'000;
+inline constexpr int64_t watchdog_look_ns = 2'000'000;
 
 // Decisions of policies.
 inline constexpr int64_t multiplier_ppm_max = 1'000'000'000;  // a thousandfold

@@ -53,6 +53,11 @@ class Mailbox {
     wake_();
   }
 
+  bool empty() const {
+    std::lock_guard lock(mutex_);
+    return items_.empty();
+  }
+
   // Moves everything into `out`, which must be empty; its memory is reused for the next round.
   void take(std::vector<T>& out) {
     std::lock_guard lock(mutex_);
@@ -62,7 +67,7 @@ class Mailbox {
  private:
   std::function<void()> wake_;
   const size_t items_max_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<T> items_;
 };
 

@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include "base/limits.h"
+#include "gateway/request_body.h"
 
 namespace mg::gateway {
 namespace {
@@ -12,12 +13,12 @@ namespace ondemand = simdjson::ondemand;
 
 constexpr size_t kKeepBytes = 1 * limits::MiB;
 
-void add_text(dom::object object, std::string_view member, TokenCounter& generated) {
+void add_text(dom::object object, std::string_view member, TokenCounter* generated) {
   std::string_view text;
-  if (object[member].get(text) == simdjson::SUCCESS) generated.add(text);
+  if (object[member].get(text) == simdjson::SUCCESS) generated->add(text);
 }
 
-void add_tool_calls(dom::object message, TokenCounter& generated) {
+void add_tool_calls(dom::object message, TokenCounter* generated) {
   dom::array calls;
   if (message["tool_calls"].get(calls) != simdjson::SUCCESS) return;
   for (dom::element call : calls) {
@@ -31,7 +32,7 @@ void add_tool_calls(dom::object message, TokenCounter& generated) {
 }
 
 // Content is a text, or a list of parts (Mistral's thinking, audio transcripts).
-void add_content(dom::object message, TokenCounter& generated) {
+void add_content(dom::object message, TokenCounter* generated) {
   dom::array parts;
   add_text(message, "content", generated);
   if (message["content"].get(parts) != simdjson::SUCCESS) return;
@@ -49,13 +50,13 @@ void add_content(dom::object message, TokenCounter& generated) {
 }
 
 // A `message` of a plain answer or a `delta` of a chunk.
-void add_message(dom::object message, TokenCounter& generated) {
+void add_message(dom::object message, TokenCounter* generated) {
   add_content(message, generated);
   add_text(message, "refusal", generated);
   // The same thought under its two usual names must not count twice.
   std::string_view reasoning;
   if (message["reasoning_content"].get(reasoning) == simdjson::SUCCESS) {
-    generated.add(reasoning);
+    generated->add(reasoning);
   } else {
     add_text(message, "reasoning", generated);
   }
@@ -68,7 +69,7 @@ void add_message(dom::object message, TokenCounter& generated) {
   if (message["audio"].get(made) == simdjson::SUCCESS) add_text(made, "transcript", generated);
 }
 
-void read_choices(dom::object answer, AnswerFacts& facts, TokenCounter& generated) {
+void read_choices(dom::object answer, AnswerFacts& facts, TokenCounter* generated) {
   dom::array choices;
   if (answer["choices"].get(choices) != simdjson::SUCCESS) return;
   for (dom::element entry : choices) {
@@ -78,6 +79,7 @@ void read_choices(dom::object answer, AnswerFacts& facts, TokenCounter& generate
     dom::element reason;
     if (choice["finish_reason"].get(reason) == simdjson::SUCCESS && reason.is_string())
       facts.is_finished = true;
+    if (!generated) continue;
     if (choice["delta"].get(message) == simdjson::SUCCESS) {
       add_message(message, generated);
     } else if (choice["message"].get(message) == simdjson::SUCCESS) {
@@ -94,6 +96,31 @@ bool carries_error(dom::object answer) {
   return answer["base_resp"]["status_code"].get(status) == simdjson::SUCCESS && status != 0;
 }
 
+// Where the cost goes in one usage object of the document that begins at `text`: in the place of
+// every member of that name, because readers differ in which of two they believe.
+bool add_cost_splices(ondemand::value value, std::string_view cost, const char* text,
+                      std::vector<Splice>& splices) {
+  ondemand::object usage;
+  const auto brace = static_cast<size_t>(value.raw_json_token().data() - text);
+  if (value.get_object().get(usage) != simdjson::SUCCESS) return false;
+  bool is_empty = true, has_cost = false;
+  for (auto field : usage) {
+    is_empty = false;
+    std::string_view key, token;
+    ondemand::value old;
+    if (field.unescaped_key().get(key) != simdjson::SUCCESS) return false;
+    if (key != "cost") continue;
+    if (field.value().get(old) != simdjson::SUCCESS ||
+        simdjson::to_json_string(old).get(token) != simdjson::SUCCESS)
+      return false;
+    splices.push_back({static_cast<size_t>(token.data() - text), token.size(), std::string(cost)});
+    has_cost = true;
+  }
+  if (!has_cost)
+    splices.push_back({brace + 1, 0, "\"cost\":" + std::string(cost) + (is_empty ? "" : ",")});
+  return true;
+}
+
 }  // namespace
 
 struct AnswerReader::Parsers {
@@ -105,7 +132,7 @@ AnswerReader::AnswerReader() : parsers_(std::make_unique<Parsers>()) {}
 AnswerReader::~AnswerReader() = default;
 
 AnswerFacts AnswerReader::read(std::string_view json, const api::Provider& provider,
-                               TokenCounter& generated) {
+                               TokenCounter* generated) {
   AnswerFacts facts;
   if (parsers_->dom.capacity() > kKeepBytes) *parsers_ = Parsers();
   parsers_->padded.reserve(json.size() + simdjson::SIMDJSON_PADDING);
@@ -167,28 +194,24 @@ std::optional<std::string> with_cost(std::string_view json, std::string_view cos
   const simdjson::padded_string padded(json);
   ondemand::parser parser;
   ondemand::document document;
-  ondemand::value usage_value;
-  ondemand::object usage;
-  std::string_view token;
+  ondemand::object object;
   if (parser.iterate(padded).get(document) != simdjson::SUCCESS ||
-      document["usage"].get(usage_value) != simdjson::SUCCESS)
+      document.get_object().get(object) != simdjson::SUCCESS)
     return std::nullopt;
-  const auto brace = static_cast<size_t>(usage_value.raw_json_token().data() - padded.data());
-  if (usage_value.get_object().get(usage) != simdjson::SUCCESS) return std::nullopt;
-  bool is_empty = true;
-  std::string out(json);
-  for (auto field : usage) {
-    is_empty = false;
+  std::vector<Splice> splices;
+  for (auto field : object) {
     std::string_view key;
     ondemand::value value;
     if (field.unescaped_key().get(key) != simdjson::SUCCESS) return std::nullopt;
-    if (key != "cost") continue;
+    if (key != "usage") continue;
     if (field.value().get(value) != simdjson::SUCCESS ||
-        simdjson::to_json_string(value).get(token) != simdjson::SUCCESS)
+        !add_cost_splices(value, cost, padded.data(), splices))
       return std::nullopt;
-    return out.replace(static_cast<size_t>(token.data() - padded.data()), token.size(), cost);
   }
-  return out.insert(brace + 1, "\"cost\":" + std::string(cost) + (is_empty ? "" : ","));
+  if (splices.empty()) return std::nullopt;
+  std::string out;
+  for (std::string_view piece : spliced(json, splices)) out.append(piece);
+  return out;
 }
 
 }  // namespace mg::gateway

@@ -20,6 +20,19 @@ std::string_view path_of(Operation operation) {
   MG_ASSERT(!"operation out of range");
 }
 
+// What may follow the last event of a stream, and how long it may take.
+constexpr uint64_t kRestBytesMax = 64 * limits::KiB;
+constexpr int64_t kRestMs = 1'000;
+
+event::Task<> drain([[maybe_unused]] std::shared_ptr<const void> generation, http::Lease lease) {
+  const http::Lease rest = std::move(lease);  // goes back to its pool before the channel may go
+  const uint64_t most = rest->body_bytes() + kRestBytesMax;
+  while (rest->body_bytes() <= most) {
+    const Result<std::span<const std::string_view>> pieces = co_await rest->read(kRestMs);
+    if (!pieces || pieces->empty()) break;
+  }
+}
+
 bool is_coded(const http::Headers& headers) {
   const auto coding = headers.find("content-encoding");
   return coding && *coding != "identity";
@@ -185,6 +198,12 @@ void Attempt::report(const Failure& failure) {
   if (failure.kind == api::FailureKind::rate_limited)
     health_.cool_down(loop_.now_ns() + failure.retry_after_ms.value_or(1000) * kNsPerMs);
   health_.undecided(pass_);
+}
+
+void Attempt::leave_rest(std::shared_ptr<const void> generation) {
+  if (!lease_ || upstream().is_reusable()) return;
+  loop_.spawn(drain(std::move(generation), std::move(*lease_)));
+  lease_.reset();
 }
 
 void Attempt::interrupt() {

@@ -52,8 +52,10 @@ class Attempt {
   // The client is gone: ends whatever is being waited for. Callable at any time.
   void interrupt();
   bool was_interrupted() const { return interrupted_; }
-  // Lets the rest of an answer that is known to be over arrive behind the client's back.
-  std::optional<http::Lease> take_lease() { return std::exchange(lease_, std::nullopt); }
+  // The answer is known to be over, but not all of its bytes have come: lets them arrive in the
+  // background, so that the connection can serve again. `generation` keeps the channel alive
+  // meanwhile. upstream() is gone afterwards.
+  void leave_rest(std::shared_ptr<const void> generation);
 
  private:
   std::string write_head(size_t body_bytes) const;

@@ -11,9 +11,18 @@ Result<Money> line_charge(const api::PriceLine& line, int64_t units) {
   return charge_for(units, line.rate, line.multipliers_ppm.data(), line.multiplier_count);
 }
 
+// How many lines the tiers come to: their own rates, and those of meters that stand for others.
+size_t line_count(const PriceTiers& tiers) {
+  size_t count = 0;
+  for (const PriceTier& tier : tiers)
+    for (Meter meter : kMeters) count += tier.has_own(meter) || parent(meter) == meter ? 1 : 0;
+  return count;
+}
+
 }  // namespace
 
 Price::Price(const Model& model, const PriceTiers& tiers) : model_(&model) {
+  lines_.reserve(line_count(tiers));
   for (const PriceTier& tier : tiers) {
     TierLines of_tier;
     for (Meter meter : kMeters) {  // parents stand before their children

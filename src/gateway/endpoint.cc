@@ -26,6 +26,11 @@ constexpr std::string_view kReady = "/health/ready";
 constexpr std::string_view kMetrics = "/metrics";
 constexpr std::string_view kPrometheus = "text/plain; version=0.0.4; charset=utf-8";
 
+auto find_post(std::string_view path) {
+  return std::find_if(kPosts.begin(), kPosts.end(),
+                      [&](const Path& known) { return known.path == path; });
+}
+
 bool is_get_path(std::string_view path) {
   return path == "/" || path == kModels || path.starts_with("/v1/models/") || path == kLive ||
          path == kReady || path == kMetrics;
@@ -50,21 +55,34 @@ Refusal refusal_for(const http::ParseError& error) {
 }  // namespace
 
 event::Task<> Endpoint::serve(http::ServerConnection& client) {
+  const std::optional<Operation> asked = asked_operation(client);
+  if (asked) return exchange(client, *asked);
+  return answer(client);
+}
+
+// Of a request that becomes an exchange.
+std::optional<Operation> Endpoint::asked_operation(const http::ServerConnection& client) const {
+  const http::RequestHead& head = client.head();
+  if (!serves_.api || head.method != http::Method::post ||
+      client.pressure() >= http::Pressure::refuse)
+    return std::nullopt;
+  const auto post = find_post(head.path());
+  if (post == kPosts.end()) return std::nullopt;
+  return post->operation;
+}
+
+// All others, at once.
+event::Task<> Endpoint::answer(http::ServerConnection& client) {
   const http::RequestHead& head = client.head();
   if (client.pressure() >= http::Pressure::refuse) {
     refuse(client, refusal(Code::overloaded, "too many connections"));
     co_return;
   }
-  const auto post = std::find_if(kPosts.begin(), kPosts.end(),
-                                 [&](const Path& known) { return known.path == head.path(); });
-  const bool is_post = serves_.api && post != kPosts.end();
+  const bool is_post = serves_.api && find_post(head.path()) != kPosts.end();
   switch (head.method) {
     case http::Method::options:
       answer_options(client);
       co_return;
-    case http::Method::post:
-      if (is_post) co_return co_await exchange(client, post->operation);
-      break;
     case http::Method::get:
     case http::Method::head:
       if (is_get_path(head.path())) co_return answer_get(client);
@@ -76,7 +94,7 @@ event::Task<> Endpoint::serve(http::ServerConnection& client) {
     refuse(client, refusal(Code::not_found, "there is nothing at this path"));
     co_return;
   }
-  http::Headers headers = common_headers(client);
+  http::Headers headers = base_headers(client);
   headers.add("allow", is_post ? "POST, OPTIONS" : "GET, HEAD, OPTIONS");
   headers.add("content-type", kJsonType);
   const Refusal no = refusal(Code::method_not_allowed, "this path does not take that method");
@@ -130,7 +148,7 @@ void Endpoint::answer_models(http::ServerConnection& client, std::string_view mo
 }
 
 void Endpoint::answer_options(http::ServerConnection& client) {
-  http::Headers headers = common_headers(client);
+  http::Headers headers = base_headers(client);
   const auto origin = client.head().headers.find("origin");
   if (origin) {
     for (const http::Field field : preflight_headers(*origin, services_.settings.cors_origins))
@@ -142,7 +160,7 @@ void Endpoint::answer_options(http::ServerConnection& client) {
 
 void Endpoint::refuse(http::ServerConnection& client, const Refusal& no) {
   services_.metrics.count_refusal(no.kind);
-  http::Headers headers = common_headers(client);
+  http::Headers headers = base_headers(client);
   headers.add("content-type", kJsonType);
   no.add_headers(headers);
   client.respond(no.status, headers, no.body());
@@ -150,12 +168,12 @@ void Endpoint::refuse(http::ServerConnection& client, const Refusal& no) {
 
 void Endpoint::respond(http::ServerConnection& client, int status, std::string_view type,
                        std::string_view body) {
-  http::Headers headers = common_headers(client);
+  http::Headers headers = base_headers(client);
   headers.add("content-type", type);
   client.respond(status, headers, body);
 }
 
-http::Headers Endpoint::common_headers(http::ServerConnection& client) {
+http::Headers Endpoint::base_headers(http::ServerConnection& client) {
   http::Headers headers;
   headers.add("x-request-id", Id::make(services_.loop.clock(), services_.rng).text(kRequestPrefix));
   headers.add("x-moongate-generation", std::to_string(services_.serving->world->generation()));

@@ -39,6 +39,8 @@ class Endpoint final : public http::Handler {
   void reject(http::ServerConnection& client, const http::ParseError& error) override;
 
  private:
+  std::optional<Operation> asked_operation(const http::ServerConnection& client) const;
+  event::Task<> answer(http::ServerConnection& client);
   event::Task<> exchange(http::ServerConnection& client, Operation operation);
   void answer_get(http::ServerConnection& client);
   void answer_options(http::ServerConnection& client);
@@ -47,7 +49,7 @@ class Endpoint final : public http::Handler {
   void refuse(http::ServerConnection& client, const Refusal& no);
   void respond(http::ServerConnection& client, int status, std::string_view type,
                std::string_view body);
-  http::Headers common_headers(http::ServerConnection& client);
+  http::Headers base_headers(http::ServerConnection& client);
 
   Services& services_;
   ProcessView& process_;

@@ -84,7 +84,7 @@ event::Task<Relayed> Exchange::try_candidate(const Candidate& candidate) {
       relayed.failure = std::move(asked.failure);
       break;
     case Asked::Kind::answer:
-      relay_ = make_relay(asked.head);
+      relay_ = make_relay(std::exchange(asked.head, {}));
       relayed = co_await relay_->run();
       break;
   }
@@ -142,6 +142,7 @@ std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
                    candidates_[at_].channel->provider,
                    operation_,
                    [this] {
+                     body_.drop_text();  // nothing is tried again from here on
                      record_.first_byte_ms = elapsed_ms();
                      http::Headers headers = answer_headers();
                      headers.add("content-type",

@@ -32,7 +32,6 @@ class Exchange final : private http::GoneSink {
   event::Task<> run();
 
  private:
-  using No = std::optional<Refusal>;
   struct Settled {
     No no;  // the charge cannot be promised: the answer must not be released
     Money charge;

@@ -69,6 +69,7 @@ void Exchange::pass_fault(const ClientFault& fault) {
 
 void Exchange::release(const Relayed& relayed, const Settled& settled) {
   client_.watch_gone(nullptr);
+  if (relayed.ending == Ending::completed) attempt_->leave_rest(serving_);
   record_.outcome = name(relayed.ending);
   record_.status = 200;
   if (relayed.ending == Ending::client_left) services_.metrics.client_left.add();

@@ -40,7 +40,7 @@ api::Breaker breaker_fact(BreakerState state) {
 
 }  // namespace
 
-Exchange::No Exchange::authenticate() {
+No Exchange::authenticate() {
   const http::RequestHead& head = client_.head();
   ip_ = client_address(client_.peer(), head.headers.joined("x-forwarded-for"),
                        services_.settings.trusted_proxies);
@@ -58,7 +58,7 @@ Exchange::No Exchange::authenticate() {
   return std::nullopt;
 }
 
-event::Task<Exchange::No> Exchange::read_request() {
+event::Task<No> Exchange::read_request() {
   const http::RequestHead& head = client_.head();
   const auto type = head.headers.find("content-type");
   if (type && !equal_ignoring_case(trimmed(type->substr(0, type->find(';'))), "application/json"))
@@ -89,7 +89,7 @@ event::Task<Exchange::No> Exchange::read_request() {
 }
 
 // Reads the body; a large one in the pool, so that nobody else waits for it.
-event::Task<Exchange::No> Exchange::understand(std::string text) {
+event::Task<No> Exchange::understand(std::string text) {
   const bool is_large = text.size() >= services_.settings.offload_bytes_min;
   auto read = [operation = operation_, text = std::move(text)]() mutable {
     return RequestBody::read(operation, std::move(text));
@@ -106,7 +106,7 @@ event::Task<Exchange::No> Exchange::understand(std::string text) {
   co_return std::nullopt;
 }
 
-Exchange::No Exchange::claim_idempotency(const std::string& key) {
+No Exchange::claim_idempotency(const std::string& key) {
   if (key.size() > limits::idempotency_key_bytes_max)
     return refusal(Code::invalid_value, "the Idempotency-Key is longer than " +
                                             std::to_string(limits::idempotency_key_bytes_max) +
@@ -136,7 +136,7 @@ Exchange::No Exchange::claim_idempotency(const std::string& key) {
                                                  "its answer is not kept");
 }
 
-Exchange::No Exchange::find_model() {
+No Exchange::find_model() {
   const World& world = *serving_->world;
   model_ = world.catalogue().find(body_.model());
   const bool is_of_mode =
@@ -182,7 +182,7 @@ void Exchange::fill_facts() {
   if (tenant.wallet) facts_.tenant.available = tenant.wallet->available();
 }
 
-Exchange::No Exchange::admit() {
+No Exchange::admit() {
   if (!policies().has(api::Phase::admit)) return std::nullopt;
   admitted_ = policies().admit(facts_);
   if (!admitted_.refusal) return std::nullopt;
@@ -192,7 +192,7 @@ Exchange::No Exchange::admit() {
   return policy_refusal(no.status, no.code, no.message, no.retry_after_s);
 }
 
-Exchange::No Exchange::route() {
+No Exchange::route() {
   const World& world = *serving_->world;
   const std::span<const Route> routes =
       world.routes(*model_).first(std::min(world.routes(*model_).size(), limits::candidates_max));
@@ -231,6 +231,7 @@ Exchange::No Exchange::route() {
 
 std::vector<api::PricePoint> Exchange::price_points() const {
   std::vector<api::PricePoint> points;
+  points.reserve(kMeterCount);
   const PriceTier& base = model_->tiers.front();
   for (Meter meter : kMeters)
     if (base.has_own(meter)) points.push_back({name(meter), base.rate(meter)});
@@ -265,7 +266,7 @@ api::CandidateFacts Exchange::candidate_facts(const Route& route,
   return facts;
 }
 
-Exchange::No Exchange::quote() {
+No Exchange::quote() {
   const std::string_view mode = price_mode(body_.service_tier());
   const PriceTiers* tiers = mode.empty() ? &model_->tiers : model_->mode_tiers(mode);
   if (!tiers)
@@ -294,7 +295,7 @@ Exchange::No Exchange::quote() {
 
 // Holds for the dearest candidate. Those that the wallet cannot pay leave the plan, and the rest is
 // held for instead.
-event::Task<Exchange::No> Exchange::take_hold() {
+event::Task<No> Exchange::take_hold() {
   const HoldTerms terms{id_,          *caller_.tenant, *caller_.key, admitted_.budgets,
                         idempotency_, wall_ms_};
   for (std::optional<Money> amount = dearest_open_ceiling(); amount;

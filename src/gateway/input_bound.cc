@@ -181,14 +181,21 @@ void InputShape::add_text(std::string_view utf8) {
     }
     ++i;
     const unsigned sign = kSignOf[c];
-    const bool small = sign < kCapital;
-    if (c == before && (!small || c == before_that)) row = kAfterSame;
-    unsigned price = ceiling::kSigns[row * kSigns + sign];
-    letters = sign <= kCapital ? letters + 1 : 0;
-    if (small && letters > kMiddleLetters)
-      price = letters > kFarLetters ? ceiling::kFarLetter : price + ceiling::kMiddleLetter;
-    sum += price;
-    row = kRowOf[sign];
+    if (sign < kCapital) {  // a small letter, as most are: its row is itself
+      if (c == before && c == before_that) row = kAfterSame;
+      const unsigned price = ceiling::kSigns[row * kSigns + sign];
+      if (++letters <= kMiddleLetters) {
+        sum += price;
+      } else {
+        sum += letters > kFarLetters ? ceiling::kFarLetter : price + ceiling::kMiddleLetter;
+      }
+      row = sign;
+    } else {
+      if (c == before) row = kAfterSame;
+      sum += ceiling::kSigns[row * kSigns + sign];
+      letters = sign == kCapital ? letters + 1 : 0;
+      row = kRowOf[sign];
+    }
     before_that = before;
     before = c;
   }

@@ -34,6 +34,9 @@ class Metering {
   // The last report wins: providers that send several send sums.
   void take_report(const AnswerFacts& facts);
 
+  // The provider has reported something plausible.
+  bool has_report() const { return reported_.has_value(); }
+
   Usage counted() const;  // never more than the model can have written
   // The provider's figures where there are plausible ones, else our count.
   FinalUsage final() const;

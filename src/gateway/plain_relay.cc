@@ -48,7 +48,7 @@ Relayed PlainRelay::judge_whole() {
     }
     return ended(Ending::completed);
   }
-  const AnswerFacts facts = parts_.reader.read(kept_, parts_.provider, parts_.metering.generated());
+  const AnswerFacts facts = parts_.reader.read(kept_, parts_.provider, nullptr);
   if (!facts.is_json)
     return ended(
         Ending::failed,
@@ -58,6 +58,9 @@ Relayed PlainRelay::judge_whole() {
         Ending::failed,
         {api::FailureKind::server_error, 200, {}, masked(AnswerReader::error_text(kept_))});
   parts_.metering.take_report(facts);
+  // Counting the text costs more than all the rest of reading it.
+  if (!parts_.metering.has_report())
+    parts_.reader.read(kept_, parts_.provider, &parts_.metering.generated());
   return ended(Ending::completed);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -65,6 +66,22 @@ struct Refusal {
   std::string body() const;
   // retry-after, x-should-retry and what else goes with it.
   void add_headers(http::Headers& headers) const;
+};
+
+// A refusal, or none. Apart from its words, because every step of a request has room for one and
+// hardly any needs it.
+class No {
+ public:
+  No() = default;
+  No(std::nullopt_t) {}
+  No(Refusal refusal) : refusal_(std::make_unique<Refusal>(std::move(refusal))) {}
+
+  explicit operator bool() const { return refusal_ != nullptr; }
+  const Refusal& operator*() const { return *refusal_; }
+  const Refusal* operator->() const { return refusal_.get(); }
+
+ private:
+  std::unique_ptr<const Refusal> refusal_;
 };
 
 // With the status and type that belong to the code.

@@ -228,7 +228,9 @@ class BodyReader {
     }
     body_.stream_options_ = RequestBody::StreamOptions::object;
     body_.stream_options_at_ = {offset(value.raw_json_token()) + 1, 0};
-    for (auto field : value.get_object().value_unsafe()) {
+    ondemand::object options;  // has a name, because a loop over a temporary would outlive it
+    MG_ASSERT(value.get_object().get(options) == simdjson::SUCCESS);
+    for (auto field : options) {
       body_.stream_options_empty_ = false;
       const std::string_view key = field.unescaped_key().value_unsafe();
       if (key != "include_usage") continue;
@@ -288,6 +290,7 @@ std::vector<Splice> RequestBody::splices(std::string_view upstream_model, Stream
 
 std::vector<std::string_view> spliced(std::string_view text, const std::vector<Splice>& splices) {
   std::vector<std::string_view> pieces;
+  pieces.reserve(2 * splices.size() + 1);
   size_t at = 0;
   for (const Splice& splice : splices) {
     MG_ASSERT(splice.at >= at);

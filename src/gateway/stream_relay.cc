@@ -24,7 +24,7 @@ event::Task<Relayed> StreamRelay::run() {
       const bool may_send = co_await open_gate();
       if (!may_send) co_return ended(Ending::unsettled);
       const bool is_there = co_await send(out_);
-      out_.clear();
+      std::string().swap(out_);  // the next event may be seconds away
       if (!is_there && is_drained_out()) co_return ended(Ending::client_left);
     }
     if (failure_) co_return ended(Ending::broken, *failure_);
@@ -56,7 +56,7 @@ void StreamRelay::take_event(const http::SseEvent& event) {
     return;
   }
   const AnswerFacts facts =
-      parts_.reader.read(event.data, parts_.provider, parts_.metering.generated());
+      parts_.reader.read(event.data, parts_.provider, &parts_.metering.generated());
   parts_.metering.take_report(facts);
   if (facts.is_error) {
     failure_ = {

@@ -114,6 +114,7 @@ void ClientConnection::fail_with(Error error) {
 
 void ClientConnection::wait(std::coroutine_handle<> waiter, int64_t timeout_ms) {
   waiter_ = waiter;
+  std::string().swap(given_);  // the reader is through with it, and may wait long
   deadline_.set_ms(timeout_ms);
   if (!ended_) stream_->read_start(*this);
 }
@@ -150,8 +151,8 @@ Result<std::span<const std::string_view>> ClientConnection::take_pieces() {
 bool ClientConnection::is_reusable() const { return !in_exchange_ && keep_alive_ && !error_; }
 
 void ClientConnection::rest() {
-  given_ = {};
-  kept_ = {};
+  std::string().swap(given_);
+  std::string().swap(kept_);
   head_.reset();
   stream_->read_start(*this);
 }

@@ -50,7 +50,7 @@ void ServerConnection::begin_next() {
   stage_ = Stage::idle;
   answer_ = Answer::none;
   head_ = {};
-  body_ = {};
+  std::string().swap(body_);
   has_head_ = body_complete_ = body_wanted_ = chunked_ = false;
   progress_.reset();
   stream_->read_start(*this);
@@ -252,7 +252,7 @@ Result<> ServerConnection::write(std::span<const std::string_view> pieces) {
   all.insert(all.end(), pieces.begin(), pieces.end());
   if (framed) all.push_back(kChunkEnd);
   const Result<> sent = stream_->write(all);
-  prepared_ = {};
+  std::string().swap(prepared_);
   return sent;
 }
 

@@ -7,6 +7,9 @@
 namespace mg::http {
 namespace {
 
+// So that a usual head is one allocation.
+constexpr size_t kUsualHeadBytes = 512;
+
 // Fields that only the framing decides.
 bool is_framing_field(std::string_view name) {
   return equal_ignoring_case(name, "content-length") ||
@@ -56,6 +59,7 @@ Result<> write_request_head(std::string& out, Method method, std::string_view ta
   const bool usually_has_body =
       method == Method::post || method == Method::put || method == Method::patch;
   if (framing.kind == BodyKind::none && usually_has_body) framing = Framing::length(0);
+  out.reserve(out.size() + kUsualHeadBytes);
   out.append(name(method));
   out.push_back(' ');
   out.append(target);
@@ -73,6 +77,7 @@ void write_response_head(std::string& out, int status, const Headers& headers, F
   MG_ASSERT(status >= 200 && status <= 599);
   MG_ASSERT(is_field_value(date));
   MG_ASSERT(framing.kind != BodyKind::until_close || connection == Connection::close);
+  out.reserve(out.size() + kUsualHeadBytes);
   out.append("HTTP/1.1 ");
   append_number(out, static_cast<uint64_t>(status));
   out.push_back(' ');

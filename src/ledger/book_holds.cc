@@ -196,7 +196,7 @@ void Book::resolve(HoldCell::Resolution& resolution) {
     close(cell, last_);
   } else if (resolution.action == HoldCell::Action::post) {
     resolution.receipt =
-        post(cell, resolution.prices, resolution.cost, resolution.provider, cell.settlement.view());
+        post(cell, resolution.prices, resolution.cost, resolution.provider, cell.settlement);
   } else {
     resolution.receipt.seq = release(cell, resolution.reason);
   }

@@ -53,7 +53,13 @@ void Client::gather(Command& command) {
   if (!nudge_.is_linked()) loop_.defer(nudge_);
 }
 
-void Client::on_turn_end() { flush(); }
+void Client::on_turn_end() {
+  if (gathered_.empty()) return;
+  port_->set_sending(true);
+  flush();
+  port_->set_sending(false);
+  on_wake();  // usually there: the book judged on this very thread
+}
 
 void Client::flush() {
   if (!gathered_.empty()) ledger_.engine().inbox().post_all(gathered_);

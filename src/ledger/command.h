@@ -66,33 +66,12 @@ struct HoldCell {
     Receipt receipt;
   };
 
-  // The settlement's bytes: inside, as they usually fit, so that a request costs one allocation.
-  class Bytes {
-   public:
-    void assign(std::string_view bytes) {
-      size_ = bytes.size();
-      if (size_ <= inside_.size()) {
-        std::memcpy(inside_.data(), bytes.data(), size_);
-      } else {
-        outside_.assign(bytes);
-      }
-    }
-    std::string_view view() const {
-      return size_ <= inside_.size() ? std::string_view(inside_.data(), size_) : outside_;
-    }
-
-   private:
-    size_t size_ = 0;
-    std::array<char, 288> inside_;
-    std::string outside_;
-  };
-
   // Written before the hold is asked for, read by both sides afterwards.
   HoldRequest request;
 
   Ask ask{*this};
   Resolution resolution{*this};
-  Bytes settlement;
+  std::string settlement;  // its bytes, written when it is known
 
   // The worker's side.
   struct Owner {

@@ -79,6 +79,16 @@ bool Engine::book_step() {
   return true;
 }
 
+// Who posts to a box that others fill looks once more after letting go, so that what came between
+// the last look and the letting go is not left behind.
+void Engine::judge() {
+  while (!inbox_.empty() && !judging_.exchange(true)) {
+    while (book_step()) {
+    }
+    judging_.store(false);
+  }
+}
+
 Port* Engine::add_port(std::unique_ptr<Port> port) {
   std::lock_guard lock(ports_mutex_);
   return ports_.emplace_back(std::move(port)).get();

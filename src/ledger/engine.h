@@ -43,8 +43,11 @@ class Engine {
 
   // ---- for the drivers: who rings when there is something to do. Set before any client sends.
   void set_rings(std::function<void()> ring_book, std::function<void()> ring_committer);
-  // One round of the book, if anything waits. False if not.
+  // One round of the book, if anything waits. False if not. For a driver with one thread.
   bool book_step();
+  // Rounds of the book until nothing waits, on the calling thread, whichever it is. While another
+  // thread is at it this returns at once, and that one takes what waits here as well.
+  void judge();
   bool committer_step() { return committer_->step(); }
   // Between the beginnings of two commits, where the driver can wait.
   int64_t commit_spacing_ns() const { return options_.commit_spacing_us * 1000; }
@@ -79,7 +82,8 @@ class Engine {
   std::function<void()> ring_book_;
   std::function<void()> ring_committer_;
   event::Mailbox<Command*> inbox_;
-  std::vector<Command*> commands_;  // of this round
+  std::atomic<bool> judging_{false};  // some thread has the book
+  std::vector<Command*> commands_;    // of this round
   std::vector<Port*> gone_;
   std::mutex ports_mutex_;
   std::vector<std::unique_ptr<Port>> ports_;

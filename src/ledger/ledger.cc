@@ -10,7 +10,6 @@
 #include "store/txn.h"
 
 namespace mg::ledger {
-
 Result<std::unique_ptr<Ledger>> Ledger::open(LedgerOptions options, Clock& clock) {
   store::EnvOptions store_options;
   store_options.directory = options.directory;
@@ -48,15 +47,6 @@ Result<std::optional<std::string>> Ledger::record(std::string_view table, std::s
 struct LedgerThreads::Threads {
   explicit Threads(Engine& e) : engine(e) {}
 
-  void run_book() {
-    name_this_thread("book");
-    for (;;) {
-      const bool last_look = book_stops.load();
-      if (engine.book_step()) continue;
-      if (last_look) return;
-      book_bell.wait();
-    }
-  }
   void run_committer() {
     name_this_thread("committer");
     for (;;) {
@@ -78,28 +68,23 @@ struct LedgerThreads::Threads {
   }
 
   Engine& engine;
-  Doorbell book_bell;
   Doorbell committer_bell;
   Doorbell stop_bell;  // ends the committer's rest
-  std::atomic<bool> book_stops{false};
   std::atomic<bool> committer_stops{false};
-  std::thread book;
   std::thread committer;
 };
 
 LedgerThreads::LedgerThreads(Ledger& ledger)
     : threads_(std::make_unique<Threads>(ledger.engine())) {
   Threads* threads = threads_.get();
-  threads->engine.set_rings([threads] { threads->book_bell.ring(); },
+  threads->engine.set_rings([threads] { threads->engine.judge(); },
                             [threads] { threads->committer_bell.ring(); });
-  threads->book = std::thread([threads] { threads->run_book(); });
+  threads->engine.judge();
   threads->committer = std::thread([threads] { threads->run_committer(); });
 }
 
 LedgerThreads::~LedgerThreads() {
-  threads_->book_stops.store(true);
-  threads_->book_bell.ring();
-  threads_->book.join();
+  threads_->engine.judge();
   threads_->committer_stops.store(true);
   threads_->stop_bell.ring();
   threads_->committer_bell.ring();

@@ -17,7 +17,9 @@ namespace mg::ledger {
 class Port {
  public:
   Port(event::Loop& loop, std::function<void()> on_wake)
-      : waker_(loop.make_waker(std::move(on_wake))), answers_([this] { wake(); }) {}
+      : waker_(loop.make_waker(std::move(on_wake))), answers_([this] {
+          if (!sending_.load()) wake();
+        }) {}
   ~Port();  // with the answers nobody took
 
   // From any thread; nothing once the client is gone.
@@ -32,6 +34,9 @@ class Port {
   }
 
   event::Mailbox<Command*>& answers() { return answers_; }
+  // On the client's thread, around its sending: what the book answers meanwhile, this thread takes
+  // afterwards without having been woken.
+  void set_sending(bool sending) { sending_.store(sending); }
   // The book's: answers of this round.
   std::vector<Command*>& round_answers() { return round_answers_; }
   // The lowest number somebody of this client waits for. Set before looking at what is durable, and
@@ -44,6 +49,7 @@ class Port {
   event::Mailbox<Command*> answers_;
   std::vector<Command*> round_answers_;
   std::atomic<Seq> awaited_{UINT64_MAX};
+  std::atomic<bool> sending_{false};
 };
 
 }  // namespace mg::ledger

@@ -15,20 +15,21 @@
 namespace mg::tls {
 namespace {
 
-// Forward secrecy and authenticated encryption, nothing else. AES first: it is the faster one on
-// processors that have it, and ours do.
+// Forward secrecy and authenticated encryption, nothing else. ChaCha first: this library's AES-GCM
+// takes one block at a time, even where the processor has instructions for it, and does 220 MB/s
+// where its ChaCha20-Poly1305 does 320.
 constexpr int kCipherSuites[] = {
 #if MBEDTLS_VERSION_MAJOR >= 3
+    MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
     MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
     MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
-    MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
 #endif
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
     MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
     MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
     MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
     MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
     0,
 };
 

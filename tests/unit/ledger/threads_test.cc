@@ -200,3 +200,37 @@ TEST_CASE("a full worker is told to come later") {
   tasks.pop_back();
   for (auto& task : tasks) REQUIRE(task.result());
 }
+
+namespace {
+
+// Each waits for the disk before the next is sent.
+event::Task<> put_one_by_one(Client* client, event::UvLoop* loop, int count) {
+  for (int i = 0; i < count; ++i) {
+    event::Task<Result<Seq>> putting = client->put("t", std::to_string(i), "v");
+    const Result<Seq> put = co_await std::move(putting);
+    MG_ASSERT(put);
+  }
+  loop->stop();
+}
+
+int64_t ms_to_put(Ledger& ledger, int count) {
+  SystemClock clock;
+  event::UvLoop loop(clock);
+  const int64_t began_ns = clock.monotonic_ns();
+  {
+    Client client(ledger, loop);
+    loop.spawn(put_one_by_one(&client, &loop, count));
+    loop.run();
+  }
+  return (clock.monotonic_ns() - began_ns) / kNsPerMs;
+}
+
+}  // namespace
+
+TEST_CASE("commits keep their distance, and the one after a pause waits for nobody") {
+  LedgerBox box;
+  box.options.commit_spacing_us = 300'000;
+  box.open_with_threads();
+  CHECK(ms_to_put(*box.ledger, 1) < 300);
+  CHECK(ms_to_put(*box.ledger, 3) >= 600);
+}
