@@ -91,7 +91,7 @@ def with_daily_limit(gateway, ten):
 
 @pytest.mark.parametrize("limited_by", [with_wallet, with_daily_limit])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_what_can_pay_for_10_admits_10_of_500(workshop, limited_by, workers):
+def test_what_can_pay_for_10_admits_10_of_500_in_parallel(workshop, limited_by, workers):
     """The ten that got through are answered when all others were refused, so that they hold all of
     it until then. An eleventh would be waited for in vain."""
     gate = Gate()
@@ -128,7 +128,7 @@ def test_what_can_pay_for_10_admits_10_of_500(workshop, limited_by, workers):
     assert gateway.verify()["open_holds"] == 0
 
 
-def test_a_wallet_that_is_spent_to_the_last_hold_admits_10_of_500(workshop):
+def test_a_wallet_spent_to_the_last_hold_admits_10_of_500_in_parallel(workshop):
     """Here each answer uses all that was held for it, so that no answer makes room for another."""
     lab = workshop.lab()
     gateway = workshop.gateway([lab.channel()], workers=2)
