@@ -7,8 +7,8 @@
 -- something in it is wrong.
 ---@type gate.Chain
 return {
-  -- After so many failures in a row a channel gets nothing for open_s seconds; then so many requests
-  -- at a time may try whether it is back.
+  -- After so many failures in a row a channel gets nothing for open_s seconds; then so many
+  -- requests at a time may try whether it is back.
   breaker = { failures = 5, open_s = 30, trials = 1 },
   -- Once per request, before anything is sent. The first refusal ends it.
   admit = {

@@ -30,21 +30,22 @@ event::Task<Result<Json>> Operations::tenant_create(Args args) {
   directory::Tenant tenant;
   tenant.name = args.text("name");
   const auto kind = directory::parse_tenant_kind(args.text_or("kind", "company"));
-  const Id parent = directory::parse_tenant(args.text_or("parent", "platform")).value_or(Id());
+  const auto parent = directory::parse_tenant(args.text_or("parent", "platform"));
   MG_CO_CHECK(args.ok());
+  if (!parent) co_return fail(Errc::invalid, "--parent must be the id of a tenant");
   if (!kind || *kind == directory::TenantKind::platform)
     co_return fail(Errc::invalid, "--kind must be company, agent or employee");
   if (tenant.name.size() > kTenantNameBytesMax)
     co_return fail(Errc::invalid, "--name is longer than " + std::to_string(kTenantNameBytesMax));
-  const auto above = find_tenant(parent);
-  if (!above) co_return unknown(parent);
+  const auto above = find_tenant(*parent);
+  if (!above) co_return unknown(*parent);
   if (!directory::may_be_parent(above->tenant.kind, *kind))
     co_return fail(Errc::invalid, "a tenant of kind " + std::string(directory::name(*kind)) +
                                       " cannot stand below one of kind " +
                                       std::string(directory::name(above->tenant.kind)));
   tenant.id = Id::make(r_.loop.clock(), r_.rng);
   tenant.kind = *kind;
-  tenant.parent = parent;
+  tenant.parent = *parent;
   tenant.created_ms = now_ms();
   MG_CO_CHECK(co_await r_.writing->editor.put(tenant));
   MG_CO_CHECK(co_await r_.site.publish_directory());

@@ -1,5 +1,6 @@
 #include "event/tcp.h"
 
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -14,6 +15,7 @@ namespace mg::event {
 namespace {
 
 constexpr int kBacklog = 4096;
+constexpr int kUnsentBytesMax = 128 * 1024;
 constexpr int64_t kAcceptPauseMs = 100;
 
 SocketAddress from_sockaddr(const sockaddr_storage& storage) {
@@ -60,8 +62,18 @@ Result<Handle<H>> make_socket(UvLoop& loop, Init init) {
 int init_tcp(uv_loop_t* loop, uv_tcp_t* tcp) { return uv_tcp_init(loop, tcp); }
 int init_pipe(uv_loop_t* loop, uv_pipe_t* pipe) { return uv_pipe_init(loop, pipe, 0); }
 
+// Left to itself the kernel keeps megabytes for a peer that does not read, out of sight of every
+// bound of ours.
+void limit_unsent(const uv_tcp_t& tcp) {
+  uv_os_fd_t fd = -1;
+  const int bytes = kUnsentBytesMax;
+  if (uv_fileno(reinterpret_cast<const uv_handle_t*>(&tcp), &fd) == 0)
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+}
+
 std::unique_ptr<Stream> tcp_stream(UvLoop& loop, Handle<uv_tcp_t> handle) {
   uv_tcp_nodelay(handle.get(), 1);
+  limit_unsent(*handle);
   sockaddr_storage storage{};
   int length = sizeof storage;
   uv_tcp_getpeername(handle.get(), reinterpret_cast<sockaddr*>(&storage), &length);

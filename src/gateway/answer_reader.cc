@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include "base/limits.h"
+#include "gateway/request_body.h"
 
 namespace mg::gateway {
 namespace {
@@ -95,6 +96,31 @@ bool carries_error(dom::object answer) {
   return answer["base_resp"]["status_code"].get(status) == simdjson::SUCCESS && status != 0;
 }
 
+// Where the cost goes in one usage object of the document that begins at `text`: in the place of
+// every member of that name, because readers differ in which of two they believe.
+bool add_cost_splices(ondemand::value value, std::string_view cost, const char* text,
+                      std::vector<Splice>& splices) {
+  ondemand::object usage;
+  const auto brace = static_cast<size_t>(value.raw_json_token().data() - text);
+  if (value.get_object().get(usage) != simdjson::SUCCESS) return false;
+  bool is_empty = true, has_cost = false;
+  for (auto field : usage) {
+    is_empty = false;
+    std::string_view key, token;
+    ondemand::value old;
+    if (field.unescaped_key().get(key) != simdjson::SUCCESS) return false;
+    if (key != "cost") continue;
+    if (field.value().get(old) != simdjson::SUCCESS ||
+        simdjson::to_json_string(old).get(token) != simdjson::SUCCESS)
+      return false;
+    splices.push_back({static_cast<size_t>(token.data() - text), token.size(), std::string(cost)});
+    has_cost = true;
+  }
+  if (!has_cost)
+    splices.push_back({brace + 1, 0, "\"cost\":" + std::string(cost) + (is_empty ? "" : ",")});
+  return true;
+}
+
 }  // namespace
 
 struct AnswerReader::Parsers {
@@ -168,28 +194,24 @@ std::optional<std::string> with_cost(std::string_view json, std::string_view cos
   const simdjson::padded_string padded(json);
   ondemand::parser parser;
   ondemand::document document;
-  ondemand::value usage_value;
-  ondemand::object usage;
-  std::string_view token;
+  ondemand::object object;
   if (parser.iterate(padded).get(document) != simdjson::SUCCESS ||
-      document["usage"].get(usage_value) != simdjson::SUCCESS)
+      document.get_object().get(object) != simdjson::SUCCESS)
     return std::nullopt;
-  const auto brace = static_cast<size_t>(usage_value.raw_json_token().data() - padded.data());
-  if (usage_value.get_object().get(usage) != simdjson::SUCCESS) return std::nullopt;
-  bool is_empty = true;
-  std::string out(json);
-  for (auto field : usage) {
-    is_empty = false;
+  std::vector<Splice> splices;
+  for (auto field : object) {
     std::string_view key;
     ondemand::value value;
     if (field.unescaped_key().get(key) != simdjson::SUCCESS) return std::nullopt;
-    if (key != "cost") continue;
+    if (key != "usage") continue;
     if (field.value().get(value) != simdjson::SUCCESS ||
-        simdjson::to_json_string(value).get(token) != simdjson::SUCCESS)
+        !add_cost_splices(value, cost, padded.data(), splices))
       return std::nullopt;
-    return out.replace(static_cast<size_t>(token.data() - padded.data()), token.size(), cost);
   }
-  return out.insert(brace + 1, "\"cost\":" + std::string(cost) + (is_empty ? "" : ","));
+  if (splices.empty()) return std::nullopt;
+  std::string out;
+  for (std::string_view piece : spliced(json, splices)) out.append(piece);
+  return out;
 }
 
 }  // namespace mg::gateway

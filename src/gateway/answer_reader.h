@@ -45,7 +45,8 @@ class AnswerReader {
 std::optional<AnswerFacts> usage_in_tail(std::string_view tail);
 
 // The document with `cost`, a JSON number, in its top-level usage object: in the place of one that
-// the upstream gave, else as a member more. Nothing where it has no usage object.
+// the upstream gave, else as a member more. Where a member stands twice, it is in both, so that no
+// reader believes another's. Nothing where there is no usage, or where one is not an object.
 std::optional<std::string> with_cost(std::string_view json, std::string_view cost);
 
 }  // namespace mg::gateway

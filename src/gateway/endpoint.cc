@@ -94,7 +94,7 @@ event::Task<> Endpoint::answer(http::ServerConnection& client) {
     refuse(client, refusal(Code::not_found, "there is nothing at this path"));
     co_return;
   }
-  http::Headers headers = common_headers(client);
+  http::Headers headers = base_headers(client);
   headers.add("allow", is_post ? "POST, OPTIONS" : "GET, HEAD, OPTIONS");
   headers.add("content-type", kJsonType);
   const Refusal no = refusal(Code::method_not_allowed, "this path does not take that method");
@@ -148,7 +148,7 @@ void Endpoint::answer_models(http::ServerConnection& client, std::string_view mo
 }
 
 void Endpoint::answer_options(http::ServerConnection& client) {
-  http::Headers headers = common_headers(client);
+  http::Headers headers = base_headers(client);
   const auto origin = client.head().headers.find("origin");
   if (origin) {
     for (const http::Field field : preflight_headers(*origin, services_.settings.cors_origins))
@@ -160,7 +160,7 @@ void Endpoint::answer_options(http::ServerConnection& client) {
 
 void Endpoint::refuse(http::ServerConnection& client, const Refusal& no) {
   services_.metrics.count_refusal(no.kind);
-  http::Headers headers = common_headers(client);
+  http::Headers headers = base_headers(client);
   headers.add("content-type", kJsonType);
   no.add_headers(headers);
   client.respond(no.status, headers, no.body());
@@ -168,12 +168,12 @@ void Endpoint::refuse(http::ServerConnection& client, const Refusal& no) {
 
 void Endpoint::respond(http::ServerConnection& client, int status, std::string_view type,
                        std::string_view body) {
-  http::Headers headers = common_headers(client);
+  http::Headers headers = base_headers(client);
   headers.add("content-type", type);
   client.respond(status, headers, body);
 }
 
-http::Headers Endpoint::common_headers(http::ServerConnection& client) {
+http::Headers Endpoint::base_headers(http::ServerConnection& client) {
   http::Headers headers;
   headers.add("x-request-id", Id::make(services_.loop.clock(), services_.rng).text(kRequestPrefix));
   headers.add("x-moongate-generation", std::to_string(services_.serving->world->generation()));

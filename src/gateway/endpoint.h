@@ -49,7 +49,7 @@ class Endpoint final : public http::Handler {
   void refuse(http::ServerConnection& client, const Refusal& no);
   void respond(http::ServerConnection& client, int status, std::string_view type,
                std::string_view body);
-  http::Headers common_headers(http::ServerConnection& client);
+  http::Headers base_headers(http::ServerConnection& client);
 
   Services& services_;
   ProcessView& process_;

@@ -140,6 +140,7 @@ std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
                    *metering_,
                    services_.reader,
                    candidates_[at_].channel->provider,
+                   operation_,
                    [this] {
                      body_.drop_text();  // nothing is tried again from here on
                      record_.first_byte_ms = elapsed_ms();

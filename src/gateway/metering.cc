@@ -1,5 +1,7 @@
 #include "gateway/metering.h"
 
+#include <algorithm>
+
 namespace mg::gateway {
 
 void Metering::take_report(const AnswerFacts& facts) {
@@ -19,7 +21,7 @@ bool Metering::is_plausible(const Usage& usage) const {
 Usage Metering::counted() const {
   Usage usage;
   usage[Meter::input] = input_tokens_;
-  usage[Meter::output] = generated_.tokens();
+  usage[Meter::output] = std::min(generated_.tokens(), bounds_.output_tokens);
   return usage;
 }
 

@@ -37,7 +37,7 @@ class Metering {
   // The provider has reported something plausible.
   bool has_report() const { return reported_.has_value(); }
 
-  Usage counted() const;
+  Usage counted() const;  // never more than the model can have written
   // The provider's figures where there are plausible ones, else our count.
   FinalUsage final() const;
   bool has_output() const { return generated_.tokens() > 0 || (reported_ && reported_->output()); }

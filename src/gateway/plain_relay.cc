@@ -28,13 +28,24 @@ event::Task<bool> PlainRelay::pass_on() {
   const size_t bytes = kept_.size() - limits::plain_answer_tail_bytes;
   const std::string out = kept_.substr(0, bytes);
   kept_.erase(0, bytes);
+  count(out);
   const bool is_there = co_await send(out);
   co_return is_there || !is_drained_out();
 }
 
+// What a long answer says cannot be told from how it says it, piece by piece; beside so much text
+// the few names of members are nothing. Numbers of embeddings are no output at all.
+void PlainRelay::count(std::string_view bytes) {
+  if (parts_.operation != Operation::embedding) parts_.metering.generated().add(bytes);
+}
+
 Relayed PlainRelay::judge_whole() {
   if (too_long_) {
-    if (const auto usage = usage_in_tail(kept_)) parts_.metering.take_report(*usage);
+    if (const auto usage = usage_in_tail(kept_)) {
+      parts_.metering.take_report(*usage);
+    } else {
+      count(kept_);
+    }
     return ended(Ending::completed);
   }
   const AnswerFacts facts = parts_.reader.read(kept_, parts_.provider, nullptr);

@@ -46,6 +46,7 @@ struct RelayParts {
   Metering& metering;
   AnswerReader& reader;
   const api::Provider& provider;
+  Operation operation;
   // Sends the answer's status and header fields; nothing goes out before it.
   std::function<void()> begin;
   // The client left: what to do with the rest of the answer.
@@ -145,6 +146,7 @@ class PlainRelay final : public Relay {
 
  private:
   event::Task<bool> pass_on();
+  void count(std::string_view bytes);
   Relayed judge_whole();
 
   std::string kept_;

@@ -228,7 +228,9 @@ class BodyReader {
     }
     body_.stream_options_ = RequestBody::StreamOptions::object;
     body_.stream_options_at_ = {offset(value.raw_json_token()) + 1, 0};
-    for (auto field : value.get_object().value_unsafe()) {
+    ondemand::object options;  // has a name, because a loop over a temporary would outlive it
+    MG_ASSERT(value.get_object().get(options) == simdjson::SUCCESS);
+    for (auto field : options) {
       body_.stream_options_empty_ = false;
       const std::string_view key = field.unescaped_key().value_unsafe();
       if (key != "include_usage") continue;

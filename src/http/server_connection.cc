@@ -160,9 +160,12 @@ void ServerConnection::on_read_end(Error error) {
   if (!read_error_) read_error_ = std::move(error);
   if (waiting_ != Waiting::nothing) {
     progress_.raise();
-  } else if (gone_sink_) {
-    std::exchange(gone_sink_, nullptr)->on_client_gone();
+    return;
   }
+  if (gone_sink_) std::exchange(gone_sink_, nullptr)->on_client_gone();
+  // Who left in the middle of an answer is not waited for; who closed its side while the end goes
+  // out may still read that.
+  if (stage_ == Stage::serving) stream_->interrupt_drain({Errc::closed, "the client left"});
 }
 
 void ServerConnection::on_deadline() {

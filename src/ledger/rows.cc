@@ -201,15 +201,18 @@ bool read_hold_lists(ByteReader& r, HoldCell& cell, State& state) {
     if (!budget) return false;
     cell.open.budgets.push_back({budget, limit});
   }
-  if (r.number<uint8_t>() == 1) {
+  const auto has_mark = r.number<uint8_t>();
+  if (has_mark > 1) return false;
+  if (has_mark == 1) {
     Mark& mark = cell.open.mark.emplace();
     const auto amounts = r.number<uint8_t>();
     if (amounts > wallets) return false;
     for (uint8_t i = 0; i < amounts; ++i) mark.metered.push_back(read_money(r));
     mark.units = r.number<int64_t>();
   }
-  if (r.number<uint8_t>() == 1) cell.request.idempotency = read_digest_bytes(r);
-  return true;
+  const auto has_digest = r.number<uint8_t>();
+  if (has_digest == 1) cell.request.idempotency = read_digest_bytes(r);
+  return has_digest <= 1;
 }
 
 }  // namespace

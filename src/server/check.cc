@@ -1,9 +1,23 @@
 #include "server/check.h"
 
+#include <filesystem>
+
+#include "control/books.h"
 #include "server/channels.h"
 #include "server/generation.h"
 
 namespace mg::server {
+namespace {
+
+// The secrets and tenants that a server would find; none before the first start.
+Result<std::shared_ptr<const directory::Snapshot>> stored_directory(const Config& config) {
+  if (!std::filesystem::exists(config.store()))
+    return std::make_shared<const directory::Snapshot>();
+  MG_TRY(const auto books, control::RestingBooks::open(config.store()));
+  return books->directory();
+}
+
+}  // namespace
 
 CheckReport check(const Config& config) {
   CheckReport report;
@@ -29,13 +43,17 @@ CheckReport check(const Config& config) {
     return report;
   }
   auto vault = control::Vault::open(config.master_key);
-  const auto nobody = std::make_shared<const directory::Snapshot>();
+  const auto stored = stored_directory(config);
+  if (!stored) {
+    report.problems.push_back(stored.error().what);
+    return report;
+  }
   gateway::HealthBoard health;
   BuiltChannels built = build_channels(
-      {config.channels, *generation.bundle, *nobody, *vault, trust ? *trust : nullptr, health});
+      {config.channels, *generation.bundle, **stored, *vault, trust ? *trust : nullptr, health});
   report.warnings = std::move(built.complaints);
   report.channels = built.channels.size();
-  const gateway::World world(generation.bundle, generation.catalogue, nobody,
+  const gateway::World world(generation.bundle, generation.catalogue, *stored,
                              std::move(built.channels));
   for (std::string& complaint : world.complaints()) report.warnings.push_back(std::move(complaint));
   report.callable_models = world.callable_models().size();

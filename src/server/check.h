@@ -16,7 +16,7 @@ struct CheckReport {
   size_t callable_models = 0;
 };
 
-// Opens no store and connects to nobody; secrets in the store are therefore not looked at.
+// Reads the store if there is one, also while a server has it open; connects to nobody.
 CheckReport check(const Config& config);
 
 }  // namespace mg::server

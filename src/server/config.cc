@@ -22,7 +22,10 @@ struct Reading {
   std::vector<std::string>& problems;
 
   std::string path(const std::string& text) const {
-    return std::filesystem::weakly_canonical(folder / text).string();
+    // Links are left as they are: whoever swaps one means the program to follow.
+    std::filesystem::path path = (folder / text).lexically_normal();
+    if (!path.has_filename()) path = path.parent_path();  // "scripts/"
+    return path.string();
   }
 };
 

@@ -33,7 +33,7 @@ def ledgers_stay_clean():
     """After every test, of every gateway that is up: it lives, and its books are in order."""
     yield
     for gateway in list(_running):
-        if not gateway.used_ledger:
+        if not gateway.has_ledger:
             continue
         if gateway.program is not None:
             assert gateway.is_running(), f"serve is gone: {gateway.program.stderr()[-3000:]}"
@@ -83,7 +83,7 @@ def _stopped(made):
         made.stop()
         if isinstance(made, Gateway):
             _running.remove(made)
-            if made.used_ledger:
+            if made.has_ledger:
                 report = made.verify()
                 assert report["open_holds"] == 0, report
     except AssertionError as problem:

@@ -137,8 +137,6 @@ class Gateway:
                          "workers": 1, "drain_s": 5, "channels": list(channels), **settings}
         self.program = None
         self.addresses = []
-        self.used_ledger = False
-        self.expected_exit = 0
         self.environment = {}  # of `serve`, beside what every program gets
         for name in ("scripts", "data"):
             if not (self.folder / name).exists():
@@ -155,6 +153,10 @@ class Gateway:
     def state(self):
         return self.folder / "state"
 
+    @property
+    def has_ledger(self):
+        return (self.state / "store" / "data.mdb").exists()
+
     def write_config(self, text=None, **changes):
         """Writes moongate.lua: changed settings, or a text of the test's own."""
         self.settings.update(changes)
@@ -169,6 +171,10 @@ class Gateway:
         text = path.read_text()
         assert text.count(old) == 1, f"{name} holds {old!r} {text.count(old)} times"
         path.write_text(text.replace(old, new))
+
+    def without_breaker(self):
+        """Lets channels fail as often as they like."""
+        self.edit("scripts/policies/chain.lua", "failures = 5", "failures = 1000")
 
     def set_models(self, models):
         """Replaces the catalogue. Each model: {"id", "price": {...}, ...}; defaults are filled in,
@@ -185,7 +191,6 @@ class Gateway:
     def start(self, seconds=20):
         """Starts serving and waits until it is ready. Returns self."""
         assert not self.is_running()
-        self.used_ledger = True
         self.program = Program(["serve", "--config", str(self.config)], self.folder, "serve",
                                self.environment)
         self.program.wait_report("ready", seconds)
@@ -241,7 +246,6 @@ class Gateway:
 
     def cli(self, *arguments, stdin=""):
         """Runs a command with --json that must succeed; its value."""
-        self.used_ledger = True
         done = self.run(*arguments, "--json", stdin=stdin)
         if done.returncode != 0:
             raise Failed(f"{arguments} ended with {done.returncode}: {done.stderr}")

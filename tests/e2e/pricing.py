@@ -45,3 +45,9 @@ class Catalogue:
                           if meter == "input" or PARENT.get(meter) == "input")
         return sum(line_nanos(n, self.rate(model, meter, total_input), multipliers_ppm)
                    for meter, n in units.items() if n)
+
+
+def short_text(nanos):
+    """Nano-dollars as an answer says them: 1650 -> '0.00000165'."""
+    whole, places = divmod(nanos, 10**9)
+    return f"{whole}.{places:09d}".rstrip("0").rstrip(".")

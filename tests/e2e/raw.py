@@ -204,7 +204,6 @@ class Connection:
                     if not chunk:
                         break
                     answer.chunks.append(chunk)
-                    answer.body += chunk
             elif answer.header("content-length") is not None:
                 size = int(answer.header("content-length"))
                 answer.body = self.read_exactly(size, seconds)
@@ -216,6 +215,7 @@ class Connection:
         except Ended:
             if not answer.chunks:
                 answer.body = self.buffer
+        answer.body = b"".join(answer.chunks) or answer.body
         return answer
 
     def read_answer(self, method="POST", seconds=None):

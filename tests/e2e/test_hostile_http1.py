@@ -22,7 +22,7 @@ def upstream(module_workshop):
 def gateway(module_workshop, upstream):
     gateway = module_workshop.gateway(
         [upstream.channel()], start=False, drain_s=1,
-        limits={"head_timeout_ms": 1200, "body_timeout_ms": 1200, "idle_timeout_ms": 2500})
+        limits={"head_timeout_ms": 2000, "body_timeout_ms": 2000, "idle_timeout_ms": 4000})
     gateway.set_models([{"id": "m", "price": {"input": "1", "output": "2"}}])
     return gateway.start()
 

@@ -81,7 +81,8 @@ def test_hostile_chat_and_embedding_bodies(asker):
         if outcome == "accepted":
             charges += EMBEDDING_NANOS if "embed" in row["endpoint"] else CHAT_NANOS
         if outcome not in allowed[row["class"]]:
-            wrong.append(f"{row['id']} ({row['class']}, {row['why']}): {outcome} {answer.body[:200]}")
+            wrong.append(f"{row['id']} ({row['class']}, {row['why']}): {outcome} "
+                         f"{answer.body[:200]}")
     assert not wrong, "\n".join(wrong)
     asker.check_money(charges)
 
@@ -105,6 +106,7 @@ def test_a_count_that_is_let_through_is_the_one_that_is_held(asker):
 
 
 def test_dimensions_of_embeddings_at_their_edges(asker):
+    """limits::embedding_dimensions_max, and what is no count at all."""
     for dimensions, outcome in [(1, "accepted"), (65536, "accepted"), (65537, "refused"),
                                 (0, "refused"), (1.5, "refused"), ("8", "refused")]:
         body = json.dumps({"model": "e", "input": "x", "dimensions": dimensions}).encode()

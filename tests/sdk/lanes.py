@@ -4,7 +4,6 @@ What is downloaded stays in the tool chain's own cache; what is made of it goes 
 """
 
 import hashlib
-import json
 import re
 import shutil
 import subprocess
@@ -143,12 +142,11 @@ class Go:
         install(["go", "test", "-c", *flags, "."], HERE / "go")
 
     def command(self):
-        return ["go", "tool", "test2json", self.program, "-test.v=test2json"], self.build
+        return [self.program, "-test.v"], self.build
 
     def count(self, output: bytes) -> Outcome:
-        ended = [json.loads(line) for line in output.splitlines() if line.startswith(b"{")]
-        actions = [event["Action"] for event in ended if "Test" in event]
-        return Outcome(*(actions.count(action) for action in ("pass", "fail", "skip")))
+        ends = re.findall(rb"^ *--- (PASS|FAIL|SKIP): ", output, re.M)
+        return Outcome(*(ends.count(end) for end in (b"PASS", b"FAIL", b"SKIP")))
 
 
 class Java:
@@ -161,14 +159,14 @@ class Java:
         install([*self._maven("test-compile")], HERE / "java")
 
     def _maven(self, goal: str) -> list:
-        return ["mvn", "-B", "-q", "-ntp", f"-Dsdk.build={self.build}/target", goal]
+        return ["mvn", "-B", "-q", "-ntp", f"-Dsdk.build={self.build}", goal]
 
     def command(self):
-        shutil.rmtree(self.build / "target/surefire-reports", ignore_errors=True)
+        shutil.rmtree(self.build / "surefire-reports", ignore_errors=True)
         return self._maven("surefire:test"), HERE / "java"
 
     def count(self, output: bytes) -> Outcome:
-        return count_junit(sorted((self.build / "target/surefire-reports").glob("TEST-*.xml")))
+        return count_junit(sorted((self.build / "surefire-reports").glob("TEST-*.xml")))
 
 
 ALL = [Python(), Node(), Go(), Java()]

@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 
 CREDIT = Decimal("10.00")
+NANO = Decimal("0.000000001")
 START_S = 20
 STOP_S = 20
 SETTLE_S = 10
@@ -46,6 +47,39 @@ CONFIG = """return {{
 
 class Unequal(Exception):
     """The books and what clients were told are not the same."""
+
+
+def compare(spent: Decimal, charged: dict, told: dict, unsaid: set):
+    for request, cost in told.items():
+        if charged.get(request, Decimal(0)) != cost:
+            raise Unequal(f"{request}: told {cost}, charged {charged.get(request, 0)}")
+    for request, cost in charged.items():
+        if request not in told and request not in unsaid:
+            raise Unequal(f"{request}: charged {cost}, and no client knows of it")
+    known = sum(told.values()) + sum(charged.get(request, Decimal(0)) for request in unsaid)
+    if spent != known:
+        raise Unequal(f"the wallet went down by {spent}, and the charges are {known} together")
+    if not told:
+        raise Unequal("no client was told of any cost")
+
+
+# The comparison itself is put to the test, with errors of one nano-dollar and of one request.
+def must_notice_errors(spent: Decimal, charged: dict, told: dict, unsaid: set):
+    request = next(iter(told))
+    less = {key: value for key, value in told.items() if key != request}
+    planted = [
+        (spent, charged, told | {request: told[request] + NANO}, unsaid),
+        (spent, charged | {request: told[request] + NANO}, told, unsaid),
+        (spent + NANO, charged, told, unsaid),
+        (spent, charged, less, unsaid),
+        (spent, {key: charged[key] for key in charged if key != request}, told, unsaid),
+    ]
+    for case in planted:
+        try:
+            compare(*case)
+        except Unequal:
+            continue
+        raise RuntimeError("a planted error of one nano-dollar went unnoticed")
 
 
 class Scene:
@@ -134,20 +168,11 @@ class Scene:
             if time.monotonic() > deadline:
                 raise Unequal(f"{wallet['held']} USD are still held after {SETTLE_S} s")
             time.sleep(0.05)
+        spent = CREDIT - Decimal(wallet["balance"])
         charged = self._charges()
         told, unsaid = self._read_told()
-        for request, cost in told.items():
-            if charged.get(request, Decimal(0)) != cost:
-                raise Unequal(f"{request}: told {cost}, charged {charged.get(request, 0)}")
-        for request, cost in charged.items():
-            if request not in told and request not in unsaid:
-                raise Unequal(f"{request}: charged {cost}, and no client knows of it")
-        spent = CREDIT - Decimal(wallet["balance"])
-        known = sum(told.values()) + sum(charged.get(request, Decimal(0)) for request in unsaid)
-        if spent != known:
-            raise Unequal(f"the wallet went down by {spent}, and the charges are {known} together")
-        if not told:
-            raise Unequal("no client was told of any cost")
+        compare(spent, charged, told, unsaid)
+        must_notice_errors(spent, charged, told, unsaid)
         return (
             f"{len(charged)} charges, {spent} USD: {len(told)} as told, "
             f"{len(unsaid)} of answers without a cost or an end"

@@ -133,7 +133,7 @@ APPENDED = [
     ("paths", "tools/setup", f"cat {HOME}\n", "a path of one machine"),
     ("layout", "tools/setup", "echo one \n", "blanks at the end"),
     ("layout", "tools/setup", "\techo one\n", "a tab"),
-    ("layout", "tools/setup", "echo " + "x" * 100 + "\n", "105 columns"),
+    ("layout", "tools/setup", "echo " + "x" * 106 + "\n", "111 columns"),
     ("layout", "tools/setup", "echo one", "no newline at the end"),
     ("formatting", "src/http/pool.cc", "int   crooked ;\n", "clang-format-14"),
     ("lua", "scripts/policies/budget.lua", "print(1)\n", "expected <eof>"),

@@ -12,8 +12,7 @@ _PYTEST_PART = re.compile(r"(\d+) (passed|failed|error|errors|skipped)")
 _TIDY = re.compile(r"^tidy: (\d+) rules, \d+ files, nothing found", re.MULTILINE)
 _TIDY_FAILED = re.compile(r"^tidy: (\d+) findings", re.MULTILINE)
 _FUZZ = re.compile(r"^== \w+, \d+ s$", re.MULTILINE)
-# What other runners print, a line for each lane or test.
-_LANE = re.compile(r"^(PASSED|FAILED|SKIPPED)\b:? ", re.MULTILINE)
+_SDK = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.MULTILINE)
 NEEDS_CORPUS = re.compile(r"SKIPPED\b.*needs? MOONGATE_CORPUS")
 
 
@@ -54,8 +53,8 @@ def read(name, text, code):
     if name == "fuzz":
         out.passed += len(_FUZZ.findall(text))
     if name == "sdk":
-        for word in _LANE.findall(text):
-            setattr(out, word.lower(), getattr(out, word.lower()) + 1)
+        for passed, failed, skipped in _SDK.findall(text)[-1:]:
+            out += Outcome(int(passed), int(skipped), int(failed))
     if code != 0 and out.failed == 0:
         out.failed = 1
         out.passed = max(0, out.passed - 1) if name == "fuzz" else out.passed

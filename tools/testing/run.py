@@ -173,6 +173,10 @@ def summary(run):
     return 1 if total.failed else 0
 
 
+def interrupted(number, frame):
+    raise KeyboardInterrupt
+
+
 def main():
     arguments = argparse.ArgumentParser(prog="tools/test")
     arguments.add_argument("--quick", action="store_true")
@@ -184,6 +188,9 @@ def main():
         for stage in plan.everything():
             print(f"{stage.name:<15} {'quick ' if stage.is_quick else '      '}{stage.about}")
         return 0
+    # Also where the shell that started us in the background has its jobs ignore the first.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupted)
     LOGS.mkdir(parents=True, exist_ok=True)
     run = Run(chosen)
     lanes = [threading.Thread(target=run.run_lane, args=(lane,)) for lane in ("build", "test")]

@@ -11,7 +11,7 @@ FUZZ_SECONDS_EACH = 20
 # What the thread sanitizer builds and runs: the folders in which threads meet.
 THREADED = ["event", "tls", "ledger", "limit", "script", "gateway", "lab"]
 # Patterns of the end-to-end tests that are worth their time with a sanitizer on top.
-E2E_WITH_THREADS = "smoke or reload or drain or stream or breaker or concurrent"
+E2E_WITH_THREADS = "smoke or load or reload or drain or breaker or parallel"
 
 
 @dataclasses.dataclass
@@ -76,7 +76,8 @@ def everything():
     stages = [
         Stage("tidy", "layers, fences, lengths, words, formatting", [["tools/tidy"]],
               is_quick=True),
-        pytest("tidy-tests", "what tidy must find", "tests/tidy", None, quick=True),
+        pytest("tools", "what tidy must find, and tools/test must count", "tests/tidy", None,
+               "tests/tools", quick=True),
         build("release", quick=True),
         units("release", quick=True),
         pytest("smoke", "the binary from the outside, in short", "tests/e2e", "release",

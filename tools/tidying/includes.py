@@ -118,12 +118,18 @@ def dead_files(tree):
         if file.path.endswith(".h") and file.path not in included:
             yield file.finding(1, "dead_files", "no file includes it")
         elif file.path.endswith(".cc") and not _is_built(tree, file):
-            yield file.finding(1, "dead_files", "no target of CMake builds it")
+            who = "nothing of tools names it" if file.path.startswith("tools/") else (
+                "no target of CMake builds it")
+            yield file.finding(1, "dead_files", who)
     yield from _dead_scripts(tree)
 
 
 def _is_built(tree, file):
     folder, name = file.path.rsplit("/", 1)
+    if folder.startswith("tools/"):
+        stem = re.compile(rf"\b{re.escape(name.removesuffix('.cc'))}\b")
+        return any(stem.search(other.text) for other in tree.under("tools/")
+                   if other is not file and other.is_text and not other.is_cpp())
     if file.folder:
         return folder == f"src/{file.folder}" and file.folder in libraries(tree)
     unit = re.fullmatch(r"tests/unit/(\w+)", folder)

@@ -238,6 +238,14 @@ TEST_CASE("another channel is tried after a failure, as long as no byte went out
     CHECK(f.gate.wallet()["balance"] != "10.000000000");
     CHECK(f.gate.open_holds() == 0);
   }
+}
+
+TEST_CASE("whose fault a refusal of the upstream is decides who hears of it") {
+  Fixture f;
+  const auto second = f.gate.add_upstream(9002);
+  f.gate.add_channel("two", 9002, 2);
+  f.gate.serve();
+  second->answer = [](const auto&, auto& guest) { guest.say(json_answer(completion())); };
   SECTION("the client's own fault goes back to it in the upstream's words, uncharged") {
     f.upstream->answer = [](const auto&, auto& guest) {
       guest.say(json_answer(R"({"error":{"message":"temperature too high, sk-abc123"}})",

@@ -1,4 +1,6 @@
 // POST /v1/chat/completions, plain and streamed, over the simulated network.
+#include <set>
+
 #include "lab/tokens.h"
 #include "tls/base64.h"
 #include "unit/lab/talk.h"

@@ -1,0 +1,90 @@
+// What is put into other people's JSON, and that all the rest of it stays as it was.
+#include <catch2/catch.hpp>
+
+#include "gateway/answer_reader.h"
+#include "gateway/request_body.h"
+
+using namespace mg::gateway;
+
+namespace {
+
+std::string sent(const std::string& text, const std::string& model,
+                 RequestBody::StreamUsage usage) {
+  const auto body = RequestBody::read(Operation::chat, text);
+  REQUIRE(body);
+  std::string out;
+  const std::vector<Splice> splices = body->splices(model, usage);
+  for (std::string_view piece : spliced(body->text(), splices)) out.append(piece);
+  return out;
+}
+
+const std::string kTail = R"("messages":[{"role":"user","content":"x"}]})";
+
+}  // namespace
+
+TEST_CASE("a request nobody needs to change goes on as it came") {
+  const std::string text = "{ \"model\" :\t\"m\" , \"stream\":true,\n" + kTail;
+  CHECK(sent(text, "m", RequestBody::StreamUsage::as_is) == text);
+}
+
+TEST_CASE("the model is replaced where it stands, however it is spelled") {
+  for (const char* spelled : {"\"m\"", "\"\\u006d\"", "\"m\" "}) {
+    const std::string text = std::string("{\"temperature\":1.0,\"model\":") + spelled + "," + kTail;
+    CHECK(sent(text, "up\"stream", RequestBody::StreamUsage::as_is).substr(0, 43) ==
+          "{\"temperature\":1.0,\"model\":\"up\\\"stream\",\"me");
+  }
+}
+
+TEST_CASE("the wish for usage is added in every place where it may be missing") {
+  const std::vector<std::pair<std::string, std::string>> table = {
+      {R"({"model":"m","stream":true,)",
+       R"({"stream_options":{"include_usage":true},"model":"m","stream":true,)"},
+      {R"({"model":"m","stream":true,"stream_options":null,)",
+       R"({"model":"m","stream":true,"stream_options":{"include_usage":true},)"},
+      {R"({"model":"m","stream":true,"stream_options":{ },)",
+       R"({"model":"m","stream":true,"stream_options":{"include_usage":true },)"},
+      {R"({"model":"m","stream":true,"stream_options":{"x":[1,{}]},)",
+       R"({"model":"m","stream":true,"stream_options":{"include_usage":true,"x":[1,{}]},)"},
+      {R"({"model":"m","stream":true,"stream_options":{"x":1,"include_usage": false },)",
+       R"({"model":"m","stream":true,"stream_options":{"x":1,"include_usage": true },)"},
+      {R"({"stream_options":{"include\u005fusage":null},"stream":true,"model":"m",)",
+       R"({"stream_options":{"include\u005fusage":true},"stream":true,"model":"m",)"},
+      {R"({"model":"m","stream":true,"stream_options":{"include_usage":true},)",
+       R"({"model":"m","stream":true,"stream_options":{"include_usage":true},)"},
+      {R"({"model":"m","stream":false,)", R"({"model":"m","stream":false,)"},
+  };
+  for (const auto& [before, after] : table)
+    CHECK(sent(before + kTail, "m", RequestBody::StreamUsage::ask) == after + kTail);
+}
+
+TEST_CASE("the cost is put into the usage, in the place of any that stands there") {
+  const std::vector<std::pair<std::string, std::string>> table = {
+      {R"({"usage":{"a":1}})", R"({"usage":{"cost":0.5,"a":1}})"},
+      {R"({"usage":{ },"b":2})", R"({"usage":{"cost":0.5 },"b":2})"},
+      {R"({"usage":{"cost":{"x":[1]},"a":1}})", R"({"usage":{"cost":0.5,"a":1}})"},
+      {R"({"usage":{"a":1,"cost" : 7 }})", R"({"usage":{"a":1,"cost" : 0.5 }})"},
+      {R"({"x":{"usage":{"cost":1}},"usage":{}})",
+       R"({"x":{"usage":{"cost":1}},"usage":{"cost":0.5}})"},
+      // What stands twice is changed twice: readers differ in which they believe.
+      {R"({"usage":{"cost":1,"cost":2}})", R"({"usage":{"cost":0.5,"cost":0.5}})"},
+      {R"({"usage":{"a":1},"usage":{"cost":2}})",
+       R"({"usage":{"cost":0.5,"a":1},"usage":{"cost":0.5}})"},
+  };
+  for (const auto& [before, after] : table) CHECK(with_cost(before, "0.5") == after);
+  for (const char* without : {"{}", "[]", "", "{\"usage\":null}", "{\"usage\":7}", "{\"usage\"",
+                              "{\"x\":{\"usage\":{}}}", "{\"usage\":{},\"usage\":null}"}) {
+    INFO(without);
+    CHECK_FALSE(with_cost(without, "0.5"));
+  }
+}
+
+TEST_CASE("the usage at the end of a long answer is found without its beginning") {
+  const auto usage = usage_in_tail(
+      R"(t of \"usage\": {"}}],"usage": {"prompt_tokens":9,"completion_tokens":3,"x":{"y":1}}})");
+  REQUIRE(usage);
+  REQUIRE(usage->usage);
+  CHECK(usage->usage->input() == 9);
+  CHECK(usage->usage->output() == 3);
+  for (const char* none : {"", "\"usage\"", "\"usage\":", "\"usage\":{", "\"usage\":{\"a\"", "{}"})
+    CHECK_FALSE(usage_in_tail(none));
+}
