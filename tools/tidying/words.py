@@ -90,7 +90,7 @@ def layout(tree):
         for number, line in enumerate(file.lines, 1):
             if line != line.rstrip():
                 yield file.finding(number, "layout", "blanks at the end of the line")
-            if "\t" in line and not file.path.endswith((".go", "Makefile", ".tsv")):
+            if "\t" in line and not file.path.endswith((".go", "go.mod", "Makefile", ".tsv")):
                 yield file.finding(number, "layout", "a tab")
             if len(line) > picture.COLUMNS_MAX and not is_wide:
                 yield file.finding(number, "layout",

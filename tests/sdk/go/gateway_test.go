@@ -197,6 +197,8 @@ func TestErrors(t *testing.T) {
 		change(&params)
 		return params
 	}
+	unknown := chat(func(p *openai.ChatCompletionNewParams) { p.Model = "none" })
+	wrong := chat(func(p *openai.ChatCompletionNewParams) { p.N = openai.Int(0) })
 	for _, c := range []struct {
 		name, key string
 		params    openai.ChatCompletionNewParams
@@ -206,8 +208,8 @@ func TestErrors(t *testing.T) {
 		{"wrong key", "mg-" + strings.Repeat("0", 43), ask(), 401, "invalid_api_key"},
 		{"empty wallet", setting(t, "KEY_EMPTY"), ask(), 402, "insufficient_quota"},
 		{"model not allowed", setting(t, "KEY_NARROW"), ask(), 403, "model_not_allowed"},
-		{"unknown model", key, chat(func(p *openai.ChatCompletionNewParams) { p.Model = "none" }), 404, "model_not_found"},
-		{"bad request", key, chat(func(p *openai.ChatCompletionNewParams) { p.N = openai.Int(0) }), 400, "invalid_value"},
+		{"unknown model", key, unknown, 404, "model_not_found"},
+		{"bad request", key, wrong, 400, "invalid_value"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			g := connect(t, c.key, option.WithMaxRetries(2))
@@ -248,7 +250,8 @@ func TestTimeout(t *testing.T) {
 	before := readWallet(t).Balance
 	params := ask()
 	params.Metadata = shared.Metadata{"x-lab-delay-ms": "5000"}
-	if _, err := g.Chat.Completions.New(context.Background(), params); !errors.Is(err, context.DeadlineExceeded) {
+	_, err := g.Chat.Completions.New(context.Background(), params)
+	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
 	}
 	waitUntilNothingIsHeld(t)
