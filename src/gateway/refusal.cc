@@ -42,8 +42,9 @@ constexpr auto kKinds = std::to_array<Kind>({
     {Code::request_too_large, "request_too_large", 413, kRequest, Repeat::may_help},
     {Code::unsupported_media_type, "unsupported_media_type", 415, kRequest, Repeat::may_help},
     {Code::headers_too_large, "headers_too_large", 431, kRequest, Repeat::may_help},
+    // A moment later the first one's answer is there for both.
     {Code::idempotency_in_flight, "idempotency_in_flight", 409, "idempotency_error",
-     Repeat::is_useless},
+     Repeat::may_help},
     {Code::idempotency_mismatch, "idempotency_mismatch", 409, "idempotency_error",
      Repeat::is_useless},
     {Code::idempotency_replayed, "idempotency_replayed", 409, "idempotency_error",

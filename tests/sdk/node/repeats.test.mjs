@@ -89,8 +89,10 @@ test('two at once under the same key', async () => {
     ask(client, { metadata }, under(key)),
     ask(client, { metadata }, under(key)),
   ]);
-  const errors = ends.filter((end) => end.status === 'rejected').map((end) => end.reason.code);
-  assert.deepEqual(errors, ['idempotency_in_flight']);
+  // One was told to come again, did so by itself, and got the other's answer.
+  const statuses = client.statuses();
+  assert.ok(statuses.includes(409) && statuses.filter((status) => status === 200).length === 2);
+  assert.equal(ends[0].value.id, ends[1].value.id);
   assert.equal(await lab.requests(), asked + 1);
 });
 
