@@ -19,7 +19,8 @@
 namespace mg::cli {
 namespace {
 
-// Clients that hung up are settled a moment later than the last answer ends.
+// Clients that hung up are settled a moment later than the last answer ends. Other differences time
+// does not mend.
 constexpr int64_t kSettleMs = 10'000;
 constexpr int64_t kSettleStepMs = 100;
 
@@ -89,7 +90,9 @@ event::Task<Result<lab::Comparison>> compare(event::UvLoop& loop, std::string st
   const lab::BookedSource source = lab::journal_source(journal, from_ms, id);
   for (int64_t waited_ms = 0;; waited_ms += kSettleStepMs) {
     Result<lab::Comparison> comparison = lab::compare(outcome.told, source);
-    if (!comparison || comparison->verdict() || waited_ms >= kSettleMs) co_return comparison;
+    const bool may_mend =
+        comparison && (comparison->open_holds > 0 || comparison->told_not_booked > 0);
+    if (!may_mend || waited_ms >= kSettleMs) co_return comparison;
     co_await event::sleep_ms(loop, kSettleStepMs);
   }
 }

@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include <csignal>
 
 #include "cli/cli.h"
@@ -6,6 +8,15 @@ namespace mg::cli {
 namespace {
 
 constexpr int kUsage = 2;
+
+// A stream is two sockets, and the usual soft limit of 1024 files is meant for programs that use
+// select(). Where the hard limit is as low, connections are refused one by one, and logged.
+void raise_open_files() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &files);
+}
 
 int run(int argc, char** argv) {
   CLI::App app("Moongate, an AI token gateway: one endpoint in front of every model provider.",
@@ -34,5 +45,6 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);  // a client that is gone is an error of write, not the end of us
+  mg::cli::raise_open_files();
   return mg::cli::run(argc, argv);
 }

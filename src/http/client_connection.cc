@@ -83,15 +83,19 @@ void ClientConnection::consume(std::string_view bytes) {
 void ClientConnection::on_read_end(Error error) {
   ended_ = true;
   keep_alive_ = false;
-  if (in_exchange_ && !complete_ && error.code == Errc::closed) {
-    const Parsed parsed = parser_.finish();
-    if (parsed.event == ParseEvent::complete) {
-      complete_ = true;
-    } else {
-      const bool cut = parser_.is_in_head() || head_ || body_bytes_ > 0;
-      fail_with({cut ? Errc::protocol : Errc::closed, "the upstream ended the connection"});
-    }
+  const bool is_whole = in_exchange_ && !complete_ && error.code == Errc::closed &&
+                        parser_.finish().event == ParseEvent::complete;
+  if (is_whole) {
+    complete_ = true;
   } else if (!complete_) {
+    // Whether it was closed or reset: before the first byte of an answer a kept connection may
+    // simply have been given up by the peer as we took it.
+    const bool has_begun = parser_.is_in_head() || head_ || body_bytes_ > 0;
+    if (!has_begun) {
+      error.code = Errc::closed;
+    } else if (error.code == Errc::closed) {
+      error = {Errc::protocol, "the upstream ended the connection"};
+    }
     fail_with(std::move(error));
   }
   if (waiting_ != Waiting::nothing) resume_waiter();

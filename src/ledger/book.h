@@ -4,7 +4,8 @@
 // 490 no.
 //
 // A round is everything that waited: all of it is judged, its records go to the committer together,
-// and each client is woken once. One thread: its own, or the inline driver's.
+// and each client is woken once. One thread at a time: one of those that send (Engine::judge), or
+// the inline driver's.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,8 @@
 // The ledger put together: the store, the book that judges, the committer that makes it last. Open
 // it once per process; then let exactly one of two drivers run it:
 //
-//   LedgerThreads   in production: the book and the committer on a thread each
+//   LedgerThreads   in production: the committer on a thread of its own, the book on whichever
+//                   thread sends to it, one at a time
 //   InlineLedger    both on the caller's loop, for commands without a server, and for simulation
 //
 // and give each loop a Client (client.h).
@@ -96,7 +97,10 @@ class Ledger {
   std::unique_ptr<Engine> engine_;
 };
 
-// Starts both threads; the destructor lets them finish what was sent, and joins them.
+// The book has no thread: a round is a few microseconds, and waking a thread for it, and being
+// woken by it, would cost ten times that. Whoever sends a command takes the book if nobody has it
+// and judges what waits; else the one who has it judges that as well. The destructor lets the
+// committer finish what was sent, and joins it.
 class LedgerThreads {
  public:
   explicit LedgerThreads(Ledger& ledger);

@@ -6,7 +6,7 @@
 // skipped where the thing has seen the number already. So a replay may begin anywhere before the
 // oldest change that no row in the store has yet, and `replay_from` is that place.
 //
-// One thread: the book's.
+// One thread at a time: who has the book.
 #pragma once
 
 #include <deque>

@@ -15,7 +15,7 @@ ConfigReader::~ConfigReader() {
 }
 
 std::string ConfigReader::path_of(const char* key) const {
-  if (path_.empty()) return key;
+  if (path_.empty()) return *key ? key : "the table";
   return *key ? path_ + "." + key : path_;
 }
 

@@ -24,9 +24,13 @@ void visit(const std::string& path, int depth, Fingerprint& out) {
   const int64_t changed_ns =
       int64_t{status.st_ctim.tv_sec} * kNsPerS + int64_t{status.st_ctim.tv_nsec};
   out.newest_ns = std::max(out.newest_ns, changed_ns);
-  out.entries.push_back(path + " " + std::to_string(status.st_dev) + ":" +
-                        std::to_string(status.st_ino) + " " + std::to_string(status.st_size) + " " +
-                        std::to_string(changed_ns));
+  std::string line =
+      path + " " + std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino);
+  // Of a folder only what stands in it counts: an editor's hidden file touches it, and is no
+  // change.
+  if (!S_ISDIR(status.st_mode))
+    line += " " + std::to_string(status.st_size) + " " + std::to_string(changed_ns);
+  out.entries.push_back(std::move(line));
   if (!S_ISDIR(status.st_mode) || depth == kDepthMax) return;
   out.directories.push_back(path);
   std::error_code error;

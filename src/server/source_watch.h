@@ -1,5 +1,5 @@
 // Tells when scripts or data have changed and settled. What the kernel reports is only a hint; the
-// truth is a fingerprint of the folders (names, inodes, sizes, change times), looked at on every
+// truth is a fingerprint of the files (names, inodes, sizes, change times), looked at on every
 // hint and once a second. A change counts when it has been quiet for a moment and reading the files
 // left the fingerprint as it was, so that a half-written set is never taken for a whole one.
 #pragma once

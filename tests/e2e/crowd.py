@@ -116,9 +116,10 @@ async def ask_once(address, body, key=None, headers=None, timeout=30.0):
         visitor.close()
 
 
-def all_at_once(address, bodies, key, headers=None, timeout=30.0):
+def all_at_once(address, bodies, key, headers=None, timeout=60.0, on_answer=None):
     """Sends all bodies at once, each on a connection of its own that is open before the first of
-    them is sent. Answers in order; of a client that got none, the exception."""
+    them is sent. Answers in order; of a client that got none, the exception. `on_answer` is told
+    of each as it comes."""
 
     async def run():
         visitors = [Visitor(address, timeout) for _ in bodies]
@@ -127,7 +128,10 @@ def all_at_once(address, bodies, key, headers=None, timeout=30.0):
         async def one(number):
             fields = headers(number) if callable(headers) else headers
             await visitors[number].ask("POST", "/v1/chat/completions", bodies[number], fields, key)
-            return await visitors[number].read_answer()
+            answer = await visitors[number].read_answer()
+            if on_answer:
+                on_answer(answer)
+            return answer
 
         try:
             return await asyncio.gather(*(one(i) for i in range(len(bodies))),

@@ -13,7 +13,8 @@ from size import IS_QUICK, sized
 from upstream import chat_answer, obliging, plain
 
 FAULT = plain({"error": {"message": "oops"}}, "500 Internal Server Error")
-OPEN_S = 2
+OPEN_S = 3
+SLACK_S = 1.0  # for a request that was begun in time and came late
 
 
 class Patient:
@@ -72,7 +73,7 @@ def test_five_failures_then_silence_then_one_trial(workshop, workers):
     begun = time.monotonic()
     assert_five_then_none(gateway, upstream, key)
     opened = time.monotonic()
-    while time.monotonic() < begun + OPEN_S - 0.2:
+    while time.monotonic() < begun + OPEN_S - SLACK_S:
         assert ask(gateway, key).status == 503
     assert len(upstream.requests) == 5
 
@@ -86,15 +87,16 @@ def test_five_failures_then_silence_then_one_trial(workshop, workers):
         time.sleep(0.01)
     time.sleep(patience(0.3))
     assert len(upstream.requests) == 6
+    again = time.monotonic()
     patient.gate.set()
     trial.join()
-    again = time.monotonic()
-    while time.monotonic() < again + OPEN_S - 0.5:
+    failed = time.monotonic()
+    while time.monotonic() < again + OPEN_S - SLACK_S:
         assert ask(gateway, key).status == 503
     assert len(upstream.requests) == 6
 
     # A good trial closes it.
-    time.sleep(max(0.0, again + OPEN_S + 0.1 - time.monotonic()))
+    time.sleep(max(0.0, failed + OPEN_S + 0.1 - time.monotonic()))
     patient.answer = obliging
     assert ask(gateway, key).status == 200
     assert breaker(gateway) == 0
@@ -112,7 +114,7 @@ def test_as_shipped_it_stays_open_for_30_seconds(workshop):
         begun = time.monotonic()
         assert_five_then_none(gateway, upstream, key)
         opened = time.monotonic()
-        while time.monotonic() < begun + 29.5:
+        while time.monotonic() < begun + 30 - SLACK_S:
             assert ask(gateway, key).status == 503
             time.sleep(0.02)
         assert len(upstream.requests) == 5

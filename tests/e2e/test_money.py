@@ -2,7 +2,6 @@
 
 import random
 import threading
-import time
 
 import pytest
 
@@ -92,8 +91,9 @@ def with_daily_limit(gateway, ten):
 
 @pytest.mark.parametrize("limited_by", [with_wallet, with_daily_limit])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_what_can_pay_for_10_admits_10_of_500(workshop, limited_by, workers):
-    """Nobody is answered until everybody was judged, so the ten that got through held all of it."""
+def test_what_can_pay_for_10_admits_10_of_500_in_parallel(workshop, limited_by, workers):
+    """The ten that got through are answered when all others were refused, so that they hold all of
+    it until then. An eleventh would be waited for in vain."""
     gate = Gate()
     upstream = workshop.upstream(gate)
     gateway = workshop.gateway([upstream.channel()], workers=workers)
@@ -107,18 +107,16 @@ def test_what_can_pay_for_10_admits_10_of_500(workshop, limited_by, workers):
     crowd_size = sized(500, 150)
     cost = Catalogue(gateway.folder / "data").cost("gpt-4o-mini", input=3, output=2)
 
-    def open_when_judged():
-        deadline = time.monotonic() + patience(30)
-        while len(upstream.requests) - before < 10 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(patience(0.3))  # an eleventh would come now
-        gate.opened.set()
+    judged = []
 
-    opener = threading.Thread(target=open_when_judged)
-    opener.start()
+    def open_when_all_are_judged(answer):
+        judged.append(answer)
+        if len(judged) == crowd_size - 10:
+            gate.opened.set()
+
     with Sampler(gateway, caller.tenant) as sampler:
-        answers = crowd.all_at_once(gateway.address, [body] * crowd_size, caller.key)
-    opener.join()
+        answers = crowd.all_at_once(gateway.address, [body] * crowd_size, caller.key,
+                                    on_answer=open_when_all_are_judged)
     got = by_status(answers)
     assert {s: len(a) for s, a in got.items()} == {200: 10, status: crowd_size - 10}
     assert {answer.code for answer in got[status]} == {code}
@@ -130,7 +128,7 @@ def test_what_can_pay_for_10_admits_10_of_500(workshop, limited_by, workers):
     assert gateway.verify()["open_holds"] == 0
 
 
-def test_a_wallet_that_is_spent_to_the_last_hold_admits_10_of_500(workshop):
+def test_a_wallet_spent_to_the_last_hold_admits_10_of_500_in_parallel(workshop):
     """Here each answer uses all that was held for it, so that no answer makes room for another."""
     lab = workshop.lab()
     gateway = workshop.gateway([lab.channel()], workers=2)
@@ -210,16 +208,14 @@ def test_every_chat_model_is_charged_to_the_nano_dollar(workshop):
     for model in models[:: sized(1, 7)]:
         entry = prices.models[model]
         steps = [tier["above_input_tokens"] for tier in entry.get("tiers", [])]
-        texts = ["Hello" * 20]
-        if steps and min(steps) <= 40_000:
-            texts.append("Hello there, " * 14_000)
+        # What a provider may report is bounded by what was sent.
+        asked_for = [("Hello" * 20, random_split(draw, 60, 40))]
+        if steps and min(steps) <= 200_000:
+            split = random_split(draw, 1000, 40)
+            asked_for.append(("Hello there, " * (min(steps) // 2), (min(steps) + split[0],
+                                                                    *split[1:])))
             long_inputs += 1
-        for text in texts:
-            # What the provider may report is bounded by what was sent.
-            most_in = 60 if len(text) < 1000 else 45_000
-            split = random_split(draw, most_in, 40)
-            if most_in > 60:
-                split = (min(steps) + 1, *split[1:2], *[min(part, 30) for part in split[2:]])
+        for text, split in asked_for:
             teller.usage = usage_json(*split)
             cost = priced(prices, model, *split)
             asked = crowd.chat(text, model, max_tokens=64)

@@ -8,6 +8,7 @@
 #include <uv.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -158,6 +159,7 @@ double quantile(double q) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
   if (argc < 5) return 2;
   const std::string_view mode = argv[1];
   run.mode = mode == "latency" ? Mode::latency : mode == "first" ? Mode::first : Mode::streams;

@@ -4,6 +4,7 @@
 //   relay LISTEN_PORT UPSTREAM_PORT
 #include <uv.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -80,6 +81,7 @@ void on_client(uv_stream_t* server, int) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
   if (argc != 3) return 2;
   uv_loop_t* loop = uv_default_loop();
   sockaddr_in listen_address;

@@ -188,7 +188,10 @@ class Bench:
             env=dict(os.environ, BENCH_KEY=server.key))
         if "Non-2xx" in out or "Socket errors" in out:
             raise machine.Trouble(f"{server.name} did not answer every request:\n{out}")
-        return int(next(line for line in out.splitlines() if " requests in " in line).split()[0])
+        answered = int(next(line for line in out.splitlines() if " requests in " in line).split()[0])
+        if answered == 0:
+            raise machine.Trouble(f"{server.name} answered nothing in {seconds} s:\n{out}")
+        return answered
 
     def client(self, mode, server, count, *more):
         return json.loads(machine.run(machine.LOAD_CORE, [

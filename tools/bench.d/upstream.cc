@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -182,6 +183,7 @@ void on_client(uv_stream_t* server, int) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
   for (int i = 2; i + 1 < argc; i += 2) {
     const std::string_view flag = argv[i];
     long& value = flag == "--delay-us" ? delay_us : flag == "--chunks" ? chunks : interval_us;
