@@ -146,6 +146,8 @@ def test_streamed_requests(gateway, caller):
 
 def stream_problem(name, answer, story, whole):
     wanted = next((status for status, group in STREAM.items() if name in group), 200)
+    if name in STREAM_BROKEN and answer.status == 502 and kinds(story)[-1] == "void":
+        return None  # all came at once: nothing had been relayed when it broke
     if answer.status != wanted:
         return f"not {wanted}"
     if wanted != 200:

@@ -102,7 +102,7 @@ def test_requests_of_our_own_making(gateway, caller, accounts):
     assert len(rows) == 82
     cases = {row["id"]: [read(folder, row["id"], caller.key)] for row in rows}
     waiting = {row["id"] for row in rows if "W" in row["class"]}
-    seen = wire.exchange_all(gateway.address, cases, until_close=waiting)
+    seen = wire.exchange_all(gateway.address, cases, quiet_s=0.6, until_close=waiting)
     wrong = []
     for row in rows:
         tally.count("http1/requests-own", row["class"])

@@ -71,17 +71,17 @@ def look(data, sent):
 
 def exchange(address, pieces, quiet_s=0.25, until_close=False):
     """Sends the pieces, each once the answer to the one before has come, and listens until the
-    server closes or says nothing for a while."""
+    server closes or says nothing for a while. For a first word it is waited longer: the server
+    says one, if only that it waited too long."""
     started = time.monotonic()
     data = b""
     with raw.Connection(address) as connection:
         for i, piece in enumerate(pieces):
             connection.send(piece)
-            if i + 1 < len(pieces):
-                data += connection.read_what_comes(quiet_s)
-        if until_close:
-            data += connection.read_to_end()
-        else:
+            if until_close and i + 1 == len(pieces):
+                data += connection.read_to_end()
+                break
+            connection.fill(time.monotonic() + connection.timeout)
             data += connection.read_what_comes(quiet_s)
         seen = look(data, pieces[0])
         seen.closed = connection.has_ended
