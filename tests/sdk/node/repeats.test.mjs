@@ -81,7 +81,7 @@ test('a stream is not repeated under the same key', async () => {
 });
 
 test('two at once under the same key', async () => {
-  const client = connect();
+  const client = connect('KEY', { maxRetries: 5 });
   const key = randomUUID();
   const asked = await lab.requests();
   const metadata = { 'x-lab-delay-ms': '400' };

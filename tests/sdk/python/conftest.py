@@ -122,16 +122,21 @@ def client(connect):
 
 @pytest.fixture
 def connect_async(told):
-    async def note_head(response):
-        told.note_head(response)
-
     def make(**options) -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(
+        attempts = Attempts()
+
+        async def note(response):
+            told.note_head(response)
+            attempts.note(response)
+
+        client = openai.AsyncOpenAI(
             base_url=setting("URL"),
             api_key=setting("KEY"),
-            http_client=openai.DefaultAsyncHttpxClient(event_hooks={"response": [note_head]}),
+            http_client=openai.DefaultAsyncHttpxClient(event_hooks={"response": [note]}),
             **{"max_retries": 0, "timeout": 20, **options},
         )
+        client.attempts = attempts
+        return client
 
     return make
 

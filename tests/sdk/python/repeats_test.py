@@ -109,7 +109,7 @@ def test_a_stream_is_not_repeated_under_the_same_key(connect):
 @pytest.mark.anyio
 async def test_two_at_once_under_the_same_key(connect_async, lab):
     asked = lab.requests()
-    async with connect_async() as client:
+    async with connect_async(max_retries=5) as client:
         key = str(uuid.uuid4())
 
         def ask():
