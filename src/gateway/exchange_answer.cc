@@ -132,7 +132,8 @@ void Exchange::release_plain(const Settled& settled) {
 void Exchange::release_stream(const Settled& settled) {
   const auto& relay = static_cast<const StreamRelay&>(*relay_);
   StreamRelay::End end = relay.end(to_short_text(settled.charge));
-  if (body_.asks_usage() && !end.has_usage) end.events.insert(0, usage_chunk(settled.charge));
+  if (body_.asks_usage() && !end.has_usage)
+    end.events.insert(end.done_at, usage_chunk(settled.charge));
   const std::string_view events = end.events;
   if (client_.has_begun()) {
     client_.finish(std::span(&events, 1));

@@ -110,6 +110,7 @@ class StreamRelay final : public Relay {
   struct End {
     std::string events;
     bool has_usage;  // one of them carries the usage the client asked for
+    size_t done_at;  // where [DONE] begins in it; its size without one
   };
   End end(std::string_view cost) const;
   bool was_done() const { return done_; }

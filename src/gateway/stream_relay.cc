@@ -9,6 +9,12 @@ constexpr std::string_view kDone = "[DONE]";
 
 Failure garbage(std::string what) { return {api::FailureKind::garbage, 0, {}, std::move(what)}; }
 
+// A CRLF that was split between two reads ends the event before: its LF goes out whatever becomes
+// of the event that carries it.
+std::string_view rest_of_line_end(std::string_view raw) {
+  return raw.substr(0, raw.starts_with('\n') ? 1 : 0);
+}
+
 }  // namespace
 
 event::Task<Relayed> StreamRelay::run() {
@@ -70,7 +76,15 @@ void StreamRelay::take_event(const http::SseEvent& event) {
   saw_event_ = true;
   finished_ = finished_ || facts.is_finished;
   const bool is_usage_only = facts.has_usage && !facts.has_choices;
-  if (is_usage_only && usage_chunk_ == UsageChunk::hidden) return;
+  if (is_usage_only && usage_chunk_ == UsageChunk::hidden) {
+    const std::string_view rest = rest_of_line_end(event.raw);
+    if (kept_.empty()) {
+      out_.append(rest);
+    } else {
+      kept_.back().raw.append(rest);
+    }
+    return;
+  }
   // What looked like the end was none, if something more is being said.
   const bool goes_on = facts.has_choices && !facts.is_finished;
   if (goes_on || !facts.is_json) {
@@ -94,21 +108,24 @@ Relayed StreamRelay::upstream_ended() const {
 }
 
 StreamRelay::End StreamRelay::end(std::string_view cost) const {
-  End out{{}, false};
+  End out{{}, false, 0};
   size_t last_usage = kept_.size();
   for (size_t i = 0; i < kept_.size(); ++i)
     if (!kept_[i].data.empty()) last_usage = i;
   for (size_t i = 0; i < kept_.size(); ++i) {
+    out.done_at = out.events.size();  // in the end that of the last one
     std::optional<std::string> priced;
     if (i == last_usage && usage_chunk_ == UsageChunk::shown)
       priced = with_cost(kept_[i].data, cost);
     if (priced) {
+      out.events.append(rest_of_line_end(kept_[i].raw));
       http::append_sse_event(out.events, {}, *priced);
       out.has_usage = true;
     } else {
       out.events.append(kept_[i].raw);
     }
   }
+  if (!done_) out.done_at = out.events.size();
   return out;
 }
 

@@ -29,12 +29,6 @@ BREAKS = {"groq/errors/mid-stream-tool-use-failed", "other/gpustack/mid-stream-e
           "openrouter/chat/minimax-reasoning-stream"}
 
 
-# What the program does not get right yet. Usage that stands in the finish chunk's choice or in a
-# vendor's field is kept back with that chunk; the chunk with usage and cost that the client asked
-# for then goes out before it, where it belongs right before the end.
-KNOWN = {"moonshot/chat/text-stream-usage-in-choice", "groq/chat/text-stream"}
-
-
 def operation_of(case):
     path = case.get("path", "")
     return next((kind for end, kind in OPERATIONS.items() if path.endswith(end)), None)
@@ -214,11 +208,6 @@ def test_recorded_streams(stage, piece, wants_usage):
         problem = price_problem(stage, name, decision)
         problems, _ = differences(stage.cases[name]["bytes"], answer.body, wants_usage,
                                   short_text(nanos(decision["cost"])))
-        if wants_usage and name in KNOWN:
-            tally.count("fixtures, streamed", "known defect")
-            if not problems:
-                wrong.append(f"{name} is right now: take it out of KNOWN")
-            problems = []
         wrong += [f"{name}: {one}" for one in [problem, *problems] if one]
     assert not wrong, "\n".join(wrong)
     wallet = stage.gateway.wait_unheld(stage.caller.tenant)

@@ -184,15 +184,6 @@ def streams(module_workshop):
     return stage
 
 
-# What the program does not get right yet, by case, manner and wish for usage. (How the bytes are
-# cut is up to the kernel as well: it does not happen every time.)
-KNOWN = {
-    # The SSE reader ends an event at a CR; the LF of a CRLF that was cut there belongs to the next
-    # event, and is lost when that one is not shown or is written anew with its cost.
-    ("crlf", "bytewise", False), ("crlf", "bytewise", True),
-}
-
-
 # What each ends like: complete by default; voided: 502, nothing charged; broken: cut off behind
 # what was relayed, which is charged.
 VOIDED = {"empty", "html", "endless-line"}
@@ -270,10 +261,8 @@ def test_hostile_streams(streams, manner, wants_usage):
         problem = stream_problem(name, stage.rows[name], answer, stories[name],
                                  stage.cases[name], wants_usage)
         kind = "voided" if name in VOIDED else "broken" if name in BROKEN | FOREIGN else "complete"
-        known = (name, manner, wants_usage) in KNOWN
-        tally.count("upstream/sse", "known defect" if known and problem else
-                    "wrong" if problem else kind)
-        if problem and not known:
+        tally.count("upstream/sse", "wrong" if problem else kind)
+        if problem:
             wrong.append(f"{name} ({stage.rows[name]['ending_and_settlement']}): {problem}")
         charged += nanos(stories[name]["decision"]["cost"])
     assert not wrong, "\n".join(wrong)
