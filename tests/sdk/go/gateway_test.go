@@ -236,12 +236,15 @@ func TestRateLimitIsWaitedFor(t *testing.T) {
 	equal(t, failure.StatusCode, 429)
 	equal(t, failure.Response.Header.Get("retry-after"), "1")
 	patient := connect(t, setting(t, "KEY_BRISK"), option.WithMaxRetries(2))
-	began := time.Now()
-	_, err = patient.Chat.Completions.New(context.Background(), params)
-	must(t, err)
-	equal(t, patient.statuses, []int{429, 200})
-	if time.Since(began) < 950*time.Millisecond {
-		t.Fatal("the SDK came back too early")
+	// A token may have come back meanwhile: until one of these is refused, too.
+	for len(patient.statuses) < 2 || patient.statuses[len(patient.statuses)-2] != 429 {
+		began := time.Now()
+		asked := len(patient.statuses)
+		_, err = patient.Chat.Completions.New(context.Background(), params)
+		must(t, err)
+		if len(patient.statuses) > asked+1 && time.Since(began) < 950*time.Millisecond {
+			t.Fatal("the SDK came back too early")
+		}
 	}
 }
 

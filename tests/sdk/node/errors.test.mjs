@@ -57,9 +57,11 @@ test('the SDK waits as long as a rate limit says', async () => {
   };
   assert.equal((await errorOf(burn())).headers.get('retry-after'), '1');
   const patient = connect('KEY_BRISK', { maxRetries: 2 });
-  await ask(patient, { max_tokens: 1 });
-  assert.deepEqual(patient.statuses(), [429, 200]);
-  assert.ok(patient.attempts[1].at - patient.attempts[0].at >= 950);
+  // A token may have come back meanwhile: until one of these is refused, too.
+  while (!patient.statuses().includes(429)) await ask(patient, { max_tokens: 1 });
+  assert.deepEqual(patient.statuses().slice(-2), [429, 200]);
+  const [refused, served] = patient.attempts.slice(-2);
+  assert.ok(served.at - refused.at >= 950);
 });
 
 test('a limit of the provider is passed on', async () => {

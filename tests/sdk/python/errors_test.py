@@ -64,9 +64,11 @@ def test_the_sdk_waits_as_long_as_a_rate_limit_says(connect):
             ask(client, max_tokens=1)
     assert error.value.response.headers["retry-after"] == "1"
     patient = connect("KEY_BRISK", max_retries=2)
-    ask(patient, max_tokens=1)
-    assert patient.attempts.statuses() == [429, 200]
-    (_, refused), (_, served) = patient.attempts
+    # A token may have come back meanwhile: until one of these is refused, too.
+    while 429 not in patient.attempts.statuses():
+        ask(patient, max_tokens=1)
+    assert patient.attempts.statuses()[-2:] == [429, 200]
+    (_, refused), (_, served) = patient.attempts[-2:]
     assert served - refused >= 0.95
 
 
