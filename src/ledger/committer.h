@@ -1,7 +1,7 @@
 // Makes durable what the book has ordered: takes everything that waits, hands it to the commit
 // queue in one batch, publishes the number when it is done, and wakes who waits for it. While one
-// commit is under way the next batch grows; a slow disk sets the size of a batch by itself, and on a
-// fast one the driver keeps some milliseconds between two commits (LedgerThreads).
+// commit is under way the next batch grows; a slow disk sets the size of a batch by itself, and on
+// a fast one the driver keeps some milliseconds between two commits (LedgerThreads).
 //
 // A commit that fails poisons the ledger: what was not yet durable never will be, nobody is told
 // otherwise, and only the next start, which reads what the disk really has, goes on.
