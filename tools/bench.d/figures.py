@@ -130,7 +130,8 @@ def held_streams(bench, server, count, transport):
     port = server.tls_port if transport == "tls" else server.port
     holder = subprocess.Popen(
         machine.pinned(machine.LOAD_CORE, [
-            sys.executable, bench.tools + "/held.py", str(port), str(count), server.key, transport]),
+            sys.executable, bench.tools + "/held.py", str(port), str(count), server.key,
+            transport]),
         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         if holder.stdout.readline() != b"held\n":
@@ -202,7 +203,8 @@ def tls(bench, effort):
                     cpu_per_request_us(bench, server, effort.seconds, tls=True))
             ratio.append(took["moongate"][-1] / took["nginx"][-1])
     against = Series(ratio)
-    return [Row("CPU per plain request, TLS", f"nginx {Series(took['nginx']).text('{:.1f}', ' µs')}",
+    return [Row("CPU per plain request, TLS",
+                f"nginx {Series(took['nginx']).text('{:.1f}', ' µs')}",
                 f"{Series(took['moongate']).text('{:.1f}', ' µs')}; {against.text()} × nginx",
                 "≤ 2 × nginx", against.median <= 2)]
 

@@ -2,7 +2,6 @@
 the byte relay, nginx, HAProxy and Moongate."""
 import json
 import os
-import subprocess
 import time
 
 import machine
@@ -122,8 +121,8 @@ class Bench:
     def __init__(self, root, build, folder):
         self.root = root
         self.tools = os.path.join(root, "tools", "bench.d")
-        self.built = os.path.join(root, "build", "bench")
-        self.moongate_binary = os.path.join(root, "build", build, "moongate")
+        self.built = os.path.join(root, "build", build)
+        self.moongate_binary = os.path.join(self.built, "moongate")
         self.folder = folder
         self.cert = os.path.join(folder, "cert.pem")
         self.cert_key = os.path.join(folder, "key.pem")
@@ -136,13 +135,13 @@ class Bench:
     def upstream(self, *flags):
         server = Server("upstream", self.folder)
         return server.launch(
-            [os.path.join(self.built, "upstream"), str(server.port), *map(str, flags)],
+            [os.path.join(self.built, "bench_upstream"), str(server.port), *map(str, flags)],
             machine.LOAD_CORE)
 
     def relay(self, upstream):
         server = Server("relay", self.folder)
         return server.launch(
-            [os.path.join(self.built, "relay"), str(server.port), str(upstream.port)])
+            [os.path.join(self.built, "bench_relay"), str(server.port), str(upstream.port)])
 
     def nginx(self, upstream):
         server = Server("nginx", self.folder)
@@ -172,7 +171,7 @@ class Bench:
         server.key = ask("key", "create", "--tenant", tenant)["key"]
         environment = dict(os.environ)
         if sync_us:
-            environment["LD_PRELOAD"] = os.path.join(self.built, "slow_sync.so")
+            environment["LD_PRELOAD"] = os.path.join(self.built, "bench_slow_sync.so")
             environment["MOONGATE_SYNC_US"] = str(sync_us)
         server.launch([self.moongate_binary, "serve", "--config", config], env=environment)
         return server
@@ -188,32 +187,16 @@ class Bench:
             env=dict(os.environ, BENCH_KEY=server.key))
         if "Non-2xx" in out or "Socket errors" in out:
             raise machine.Trouble(f"{server.name} did not answer every request:\n{out}")
-        answered = int(next(line for line in out.splitlines() if " requests in " in line).split()[0])
+        summary = next(line for line in out.splitlines() if " requests in " in line)
+        answered = int(summary.split()[0])
         if answered == 0:
             raise machine.Trouble(f"{server.name} answered nothing in {seconds} s:\n{out}")
         return answered
 
     def client(self, mode, server, count, *more):
         return json.loads(machine.run(machine.LOAD_CORE, [
-            os.path.join(self.built, "client"), mode, str(server.port), str(count), server.key,
-            *map(str, more)]))
-
-
-def build_parts(bench):
-    """Compiles the relay, the upstream, the client and the slow disk, where they are not newer than
-    their sources."""
-    os.makedirs(bench, exist_ok=True)
-    tools = os.path.dirname(os.path.abspath(__file__))
-    for source in ("relay.cc", "upstream.cc", "client.cc", "slow_sync.c"):
-        path = os.path.join(tools, source)
-        if source.endswith(".cc"):
-            out = os.path.join(bench, source[:-3])
-            command = ["g++", "-std=c++20", "-O2", path, "-luv", "-o", out]
-        else:
-            out = os.path.join(bench, source[:-2] + ".so")
-            command = ["gcc", "-O2", "-shared", "-fPIC", path, "-ldl", "-o", out]
-        if not os.path.exists(out) or os.path.getmtime(out) < os.path.getmtime(path):
-            subprocess.run(command, check=True)
+            os.path.join(self.built, "bench_client"), mode, str(server.port), str(count),
+            server.key, *map(str, more)]))
 
 
 def settle():
