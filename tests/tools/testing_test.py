@@ -75,6 +75,7 @@ def test_a_stage_that_hangs_is_stopped(monkeypatch, tmp_path):
 
 
 def test_a_skip_for_want_of_the_corpus_fails_where_it_is_required(monkeypatch, tmp_path):
+    monkeypatch.delenv("MOONGATE_CORPUS_REQUIRED", raising=False)
     skipping = stage("unit", ["echo", "SKIPPED: a_test.cc:1 needs MOONGATE_CORPUS"])
     assert ran(monkeypatch, tmp_path, skipping).outcomes["unit"].failed == 0
     monkeypatch.setenv("MOONGATE_CORPUS_REQUIRED", "1")
