@@ -36,6 +36,12 @@ void print_decision(const Json& decision) {
                            : "answered"});
   }
   print_table(rows);
+  if (decision.value("usage_implausible", false))
+    std::printf(
+        "The provider reported more than this request can have used: our own count was charged.\n");
+  if (decision.contains("damaged_events"))
+    std::printf("Events of the provider's stream that were no JSON: %s\n",
+                shown(decision, "damaged_events").c_str());
 }
 
 void print_journal(const Json& journal) {

@@ -7,6 +7,12 @@
 #include "tls/digest.h"
 
 namespace mg::gateway {
+namespace {
+
+// Flags of a settlement.
+constexpr uint16_t kUsageImplausible = 1;
+
+}  // namespace
 
 Exchange::Exchange(Services& services, http::ServerConnection& client, Operation operation)
     : services_(services),
@@ -31,8 +37,8 @@ event::Task<> Exchange::run() {
   if (!no) no = admit();
   if (!no) no = route();
   if (!no) no = quote();
-  if (!no)
-    no = co_await take_hold();  // Ordered now, durable soon: the upstream is asked meanwhile.
+  // Ordered now, durable soon: the upstream is asked meanwhile.
+  if (!no) no = co_await take_hold();
   if (no) {
     refuse(*no);
     co_return finish();
@@ -231,7 +237,7 @@ ledger::Settlement Exchange::settlement(const FinalUsage& usage, ledger::Outcome
   out.source = usage.source;
   out.outcome = outcome;
   out.generation = serving_->world->generation();
-  out.flags = usage.was_implausible ? 1 : 0;
+  out.flags = usage.was_implausible ? kUsageImplausible : 0;
   return out;
 }
 

@@ -5,6 +5,7 @@
 namespace mg::gateway {
 
 void Metering::take_report(const AnswerFacts& facts) {
+  if (!facts.is_json) ++damaged_events_;
   if (!facts.has_usage) return;
   if (facts.usage && is_plausible(*facts.usage)) {
     reported_ = facts.usage;
@@ -26,8 +27,8 @@ Usage Metering::counted() const {
 }
 
 FinalUsage Metering::final() const {
-  if (reported_) return {*reported_, ledger::UsageSource::reported, was_invalid_};
-  return {counted(), ledger::UsageSource::counted, was_invalid_};
+  if (reported_) return {*reported_, ledger::UsageSource::reported, was_invalid_, damaged_events_};
+  return {counted(), ledger::UsageSource::counted, was_invalid_, damaged_events_};
 }
 
 }  // namespace mg::gateway

@@ -22,6 +22,7 @@ struct FinalUsage {
   Usage usage;
   ledger::UsageSource source = ledger::UsageSource::counted;
   bool was_implausible = false;  // the provider reported something that cannot be
+  int64_t damaged_events = 0;    // of its stream, relayed as they were: no JSON
 };
 
 class Metering {
@@ -50,6 +51,7 @@ class Metering {
   TokenCounter generated_;
   std::optional<Usage> reported_;
   bool was_invalid_ = false;
+  int64_t damaged_events_ = 0;
 };
 
 }  // namespace mg::gateway

@@ -53,6 +53,7 @@ void write_usage(JsonWriter& json, const FinalUsage& usage) {
   json.end_object();
   json.field("usage_source", ledger::name(usage.source));
   if (usage.was_implausible) json.field("usage_implausible", true);
+  if (usage.damaged_events > 0) json.field("damaged_events", usage.damaged_events);
 }
 
 template <class T>

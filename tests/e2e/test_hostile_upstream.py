@@ -240,6 +240,8 @@ def stream_problem(name, row, answer, story, sent, wants_usage):
         return "; ".join(problems)
     if row["usage_in/out"] == "3/2":
         good = decision["usage_source"] == "reported" and cost == 3 * IN_NANOS + 2 * OUT_NANOS
+        if "flagged" in row["ending_and_settlement"] and not decision.get("damaged_events"):
+            return "not flagged"
         return None if good else f"charged {decision['usage']} {decision['cost']}"
     if decision["usage_source"] != "counted" or not 0 <= cost <= nanos(decision["held"]):
         return f"not counted: {decision['usage']} {decision['usage_source']} {cost}"
