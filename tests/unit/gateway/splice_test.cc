@@ -30,8 +30,9 @@ TEST_CASE("a request nobody needs to change goes on as it came") {
 TEST_CASE("the model is replaced where it stands, however it is spelled") {
   for (const char* spelled : {"\"m\"", "\"\\u006d\"", "\"m\" "}) {
     const std::string text = std::string("{\"temperature\":1.0,\"model\":") + spelled + "," + kTail;
-    CHECK(sent(text, "up\"stream", RequestBody::StreamUsage::as_is).substr(0, 43) ==
-          "{\"temperature\":1.0,\"model\":\"up\\\"stream\",\"me");
+    const std::string out = sent(text, "up\"stream", RequestBody::StreamUsage::as_is);
+    CHECK(out.find("{\"temperature\":1.0,\"model\":\"up\\\"stream\"") == 0);
+    CHECK(out.substr(out.size() - kTail.size() - 1) == "," + kTail);
   }
 }
 
