@@ -93,6 +93,21 @@ def load_average():
     return os.getloadavg()[0]
 
 
+def sync_us(folder):
+    """What it takes the folder's disk to make 4 KB durable, at the end of a file that grows."""
+    took = []
+    path = os.path.join(folder, "synced")
+    file = os.open(path, os.O_CREAT | os.O_RDWR)
+    for page in range(50):
+        os.pwrite(file, bytes(4096), page * 4096)
+        begun = time.perf_counter()
+        os.fdatasync(file)
+        took.append((time.perf_counter() - begun) * 1e6)
+    os.close(file)
+    os.unlink(path)
+    return statistics.median(took)
+
+
 class Series:
     """Figures of several rounds: the median, and how far they lie apart."""
 
