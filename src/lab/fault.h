@@ -48,7 +48,7 @@ enum class Fault : uint8_t {
   missing_usage,
   double_usage,
 };
-inline constexpr size_t kFaultCount = 32;
+inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::double_usage) + 1;
 
 struct FaultNote {
   Fault fault;

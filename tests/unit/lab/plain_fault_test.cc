@@ -226,7 +226,7 @@ TEST_CASE("an endless answer waits for a client that does not read") {
   client->stream->read_start(*client);
   size_t at_once = 0;
   real.run_until(*client, [&] {
-    at_once = client->received.size();
+    if (at_once == 0) at_once = client->received.size();
     return at_once > 0;
   });
   CHECK(at_once <= limits::read_buffer_bytes);

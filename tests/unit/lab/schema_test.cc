@@ -47,9 +47,10 @@ bool satisfies(const Json& value, const Json& schema, const Json& root) {
   }
   if (type == "object") {
     if (!value.is_object()) return false;
-    for (const auto& [key, property] : schema.value("properties", Json::object()).items())
+    const Json properties = schema.value("properties", Json::object());
+    for (const auto& [key, property] : properties.items())
       if (!value.contains(key) || !satisfies(value[key], property, root)) return false;
-    return value.size() == schema.value("properties", Json::object()).size();
+    return value.size() == properties.size();
   }
   if (!value.is_string()) return false;
   const auto text = value.get<std::string>();
