@@ -25,9 +25,13 @@ bool satisfies(const Json& value, const Json& schema, const Json& root) {
   if (schema.contains("const")) return value == schema["const"];
   if (schema.contains("enum"))
     return std::find(schema["enum"].begin(), schema["enum"].end(), value) != schema["enum"].end();
-  std::string type = "any";
+  // Without a type, what else it says tells what is meant.
+  std::string type = schema.contains("properties") ? "object"
+                     : schema.contains("items")    ? "array"
+                                                   : "any";
   if (schema.contains("type"))
     type = schema["type"].is_array() ? schema["type"][0] : schema["type"];
+  if (type == "any" && !schema.contains("minLength") && !schema.contains("maxLength")) return true;
   if (type == "integer" || type == "number") {
     if (type == "integer" ? !value.is_number_integer() : !value.is_number()) return false;
     const double number = value.get<double>();

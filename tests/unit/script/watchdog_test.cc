@@ -22,7 +22,7 @@ constexpr Profile kHastyProfile{"hasty", 4 * limits::MiB, 256 * limits::KiB, 20'
 constexpr Profile kTimedProfile{"timed", 4 * limits::MiB, 256 * limits::KiB, 5'000'000,
                                 1'000'000'000'000};
 
-int64_t cpu_of(Box& box, const std::string& text, Ending expected) {
+[[maybe_unused]] int64_t cpu_of(Box& box, const std::string& text, Ending expected) {
   const int64_t begin = thread_cpu_ns();
   const auto ran = box.run(text);
   const int64_t used = thread_cpu_ns() - begin;
