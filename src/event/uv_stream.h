@@ -1,7 +1,9 @@
 // A connected libuv stream (TCP or pipe) as a Stream. Internal to this folder.
 #pragma once
 
-#include <cstring>
+#include <sys/socket.h>
+
+#include <cerrno>
 
 #include "event/handle.h"
 #include "event/stream.h"
@@ -101,7 +103,18 @@ class UvStream final : public Stream {
     }
     self->read_stop();
     self->ended_ = true;
-    self->sink_->on_read_end(uv_error(static_cast<int>(n), "read"));
+    const int status = static_cast<int>(n);
+    self->sink_->on_read_end(uv_error(status == UV_EOF ? self->why_ended() : status, "read"));
+  }
+
+  // libuv takes a hang-up that comes behind a short read for the end of the stream, without asking
+  // whether it was a reset; the kernel still knows.
+  int why_ended() {
+    uv_os_fd_t fd = -1;
+    char byte;
+    if (uv_fileno(as_handle(handle_.get()), &fd) != 0) return UV_EOF;
+    const ssize_t more = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return more < 0 && errno == ECONNRESET ? UV_ECONNRESET : UV_EOF;
   }
 
   // Bytes the kernel took at once.

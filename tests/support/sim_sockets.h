@@ -58,6 +58,9 @@ class SimStream final : public event::Stream {
   void abort() override { hang_up({Errc::io, "connection reset"}); }
   SocketAddress peer() const override { return peer_; }
 
+  // What has been sent to this end and not been read.
+  size_t unread_bytes() const { return inbox_.size(); }
+
   size_t piece_bytes = 64 * 1024;
   size_t window_bytes = 256 * 1024;
 

@@ -31,10 +31,7 @@ struct RawClient final : event::ReadSink {
   }
   void say(std::string_view bytes) { CHECK(stream->write(bytes)); }
   bool saw_fin() const { return end && end->code == Errc::closed; }
-  // libuv calls a reset that comes behind a short read the end of the file.
-  bool saw_reset() const {
-    return end && (end->code == Errc::io || (end->code == Errc::closed && !received.empty()));
-  }
+  bool saw_reset() const { return end && end->code == Errc::io; }
 
   struct Arrival {
     int64_t at_ms;
