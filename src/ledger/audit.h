@@ -4,7 +4,8 @@
 // run; it writes nothing.
 //
 // A damaged LMDB file can crash whoever opens it. So the work is done in a forked child, and a
-// child that dies is a finding ("unreadable"), not our crash.
+// child that dies is a finding ("unreadable"), not our crash. A process that forks beside running
+// threads may pass on a locked lock, so audit() is for programs of one thread, as the command is.
 #pragma once
 
 #include <cstdint>

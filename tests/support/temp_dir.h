@@ -14,12 +14,10 @@ class TempDir {
     disk,
     memory,  // where there is a /dev/shm; for tests that sync often and do not test the disk
   };
-  explicit TempDir(On on = On::disk) {
-    std::filesystem::path parent = std::filesystem::temp_directory_path();
-    if (on == On::memory && std::filesystem::exists("/dev/shm")) parent = "/dev/shm";
-    std::string path = (parent / "moongate-test-XXXXXX").string();
-    if (!::mkdtemp(path.data())) std::abort();
-    path_ = path;
+  explicit TempDir(On on = On::disk) : TempDir(parent_on(on)) {}
+  // Inside another one, which takes it along when its own process cannot.
+  explicit TempDir(const std::string& parent) : path_(parent + "/moongate-test-XXXXXX") {
+    if (!::mkdtemp(path_.data())) std::abort();
   }
   ~TempDir() {
     std::error_code ignored;
@@ -32,6 +30,11 @@ class TempDir {
   std::string operator/(const std::string& name) const { return path_ + "/" + name; }
 
  private:
+  static std::string parent_on(On on) {
+    if (on == On::memory && std::filesystem::exists("/dev/shm")) return "/dev/shm";
+    return std::filesystem::temp_directory_path().string();
+  }
+
   std::string path_;
 };
 

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+MINUTES_MAX = 10  # for one binary, sanitizers and all: one that hangs must not cost the whole run
+
 
 def main():
     build = pathlib.Path(sys.argv[1])
@@ -24,7 +26,12 @@ def main():
             continue
         print(f"== {name}", flush=True)
         start = time.monotonic()
-        code = subprocess.run([binary]).returncode
+        try:
+            code = subprocess.run([binary, "--durations", "yes"], timeout=MINUTES_MAX * 60).returncode
+        except subprocess.TimeoutExpired:
+            print(f"== {name}: still running after {MINUTES_MAX} minutes", flush=True)
+            print("test cases: 1 | 1 failed", flush=True)
+            code = 1
         print(f"== {name}: {'ok' if code == 0 else f'exit {code}'}, "
               f"{time.monotonic() - start:.1f} s", flush=True)
         if code != 0:

@@ -97,7 +97,7 @@ class Child {
   }
 
   [[noreturn]] static void live(const LedgerBox& parent, uint64_t seed, bool tell_inside, int out) {
-    LedgerBox box(seed);
+    LedgerBox box(seed, parent.dir.path());  // which removes what a killed process leaves
     box.options = parent.options;
     box.platform = parent.platform;
     box.wallet = parent.wallet;

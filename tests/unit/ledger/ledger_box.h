@@ -35,7 +35,10 @@ inline void write_whole(const std::string& path, const std::string& bytes) {
 
 class LedgerBox {
  public:
-  explicit LedgerBox(uint64_t seed = 1) : rng(seed) {
+  explicit LedgerBox(uint64_t seed = 1) : LedgerBox(seed, TempDir::On::memory) {}
+  // `parent` is a directory or On::memory.
+  template <class Parent>
+  LedgerBox(uint64_t seed, const Parent& parent) : dir(parent), rng(seed) {
     options.directory = dir / "ledger";
     options.ballast_bytes = 0;
     options.disk_low_bytes = 0;
@@ -208,7 +211,7 @@ class LedgerBox {
   }
   Account account() { return account(wallet); }
 
-  TempDir dir{TempDir::On::memory};
+  TempDir dir;
   ManualClock clock;
   SeededRng rng;
   TestLoop loop{clock};
