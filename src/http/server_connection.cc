@@ -41,6 +41,11 @@ event::Task<> ServerConnection::serve_all() {
     if (!has_answered()) abort();
     if (gone_ || answer_ == Answer::aborted) co_return;
     if (connection_after() == Connection::close) break;
+    // Who asks and does not read gets no further answers piled up.
+    if (is_backed_up()) {
+      const Result<> sent = co_await drained();
+      if (!sent || gone_) co_return abort();
+    }
     begin_next();
   }
   if (!gone_) co_await linger();
