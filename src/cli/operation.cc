@@ -74,9 +74,9 @@ Result<Json> run_anywhere(const server::Config& config, const std::string& comma
     SystemClock clock;
     event::UvLoop loop(clock);
     event::UvSockets sockets(loop);
-    Result<Json> answer =
-        run_to_end(loop, server::ask_server(sockets, config.control_socket(), command, arguments));
-    if (answer || answer.error().code != Errc::unavailable) return answer;
+    MG_TRY(auto answer, run_to_end(loop, server::ask_server(sockets, config.control_socket(),
+                                                            command, arguments)));
+    if (answer) return std::move(*answer);
   }
   switch (control::Operations::effect_of(command)) {
     case control::Effect::reads:

@@ -84,19 +84,21 @@ event::Task<> ControlSocket::serve(std::unique_ptr<event::Stream> stream) {
   stream->finish();
 }
 
-event::Task<Result<Json>> ask_server(event::UvSockets& sockets, std::string path,
-                                     std::string command, Json arguments) {
+event::Task<Result<std::optional<Json>>> ask_server(event::UvSockets& sockets, std::string path,
+                                                    std::string command, Json arguments) {
   Result<std::unique_ptr<event::Stream>> connected = co_await sockets.connect_local(path);
-  if (!connected) co_return fail(Errc::unavailable, connected.error().what);
+  if (!connected) co_return std::nullopt;
   const std::unique_ptr<event::Stream> stream = std::move(*connected);
   const Json request = {{"command", command}, {"arguments", std::move(arguments)}};
   const std::string text = dump(request) + "\n";
-  MG_CO_CHECK(stream->write(text));
   LineReader reader(*stream);
-  const Result<std::string> line = co_await reader.line();
-  if (!line) co_return fail(Errc::unavailable, "the server closed the control socket");
+  Result<std::string> line = fail(Errc::io, "");
+  if (stream->write(text)) line = co_await reader.line();
+  if (!line)
+    co_return fail(Errc::io,
+                   "the server ended before it answered: look whether " + command + " was done");
   MG_CO_TRY(Json answer, parse_json(*line));
-  if (answer.contains("result")) co_return std::move(answer["result"]);
+  if (answer.contains("result")) co_return std::optional<Json>(std::move(answer["result"]));
   const Json& error = answer["error"];
   co_return fail(code_of(error.value("code", "io")), error.value("message", ""));
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "control/operations.h"
@@ -31,8 +32,9 @@ class ControlSocket final : private event::AcceptSink {
   std::unique_ptr<event::Listener> listener_;
 };
 
-// The other side. Errors: unavailable when nobody listens there; otherwise the server's own.
-event::Task<Result<Json>> ask_server(event::UvSockets& sockets, std::string path,
-                                     std::string command, Json arguments);
+// The other side. Nothing when nobody listens there; then the command has reached nobody. Errors:
+// the server's own, and io when it ended before it answered: the command may have been carried out.
+event::Task<Result<std::optional<Json>>> ask_server(event::UvSockets& sockets, std::string path,
+                                                    std::string command, Json arguments);
 
 }  // namespace mg::server
