@@ -52,7 +52,8 @@ class AresLookup final : public Lookup {
   Result<> open(const ResolverOptions& options) {
     ares_library_init(ARES_LIB_INIT_ALL);
     ares_options settings{};
-    settings.timeout = static_cast<int>(options.timeout_ms / kTries);
+    // c-ares waits twice as long in each try as in the one before.
+    settings.timeout = static_cast<int>(options.timeout_ms / ((1 << kTries) - 1));
     settings.tries = kTries;
     settings.sock_state_cb = [](void* self, ares_socket_t socket, int readable, int writable) {
       static_cast<AresLookup*>(self)->watch(socket, readable != 0, writable != 0);

@@ -15,6 +15,7 @@ class CachingResolver::Waiting {
     waiters.erase(std::remove(waiters.begin(), waiters.end(), &answered), waiters.end());
   }
   Waiting(const Waiting&) = delete;
+  void give_up() { answered.raise(); }
   Signal answered;
 
  private:
@@ -22,7 +23,8 @@ class CachingResolver::Waiting {
   const std::string name_;
 };
 
-Task<Result<std::vector<IpAddress>>> CachingResolver::resolve(std::string name) {
+Task<Result<std::vector<IpAddress>>> CachingResolver::resolve(std::string name,
+                                                              int64_t timeout_ms) {
   if (const auto ip = IpAddress::parse(name)) co_return std::vector<IpAddress>{*ip};
   if (entries_.size() >= names_max && !entries_.contains(name)) forget_oldest();
   Entry& entry = entries_[name];
@@ -33,10 +35,13 @@ Task<Result<std::vector<IpAddress>>> CachingResolver::resolve(std::string name) 
   }
   if (entry.asking && now >= entry.usable_until_ns) {
     Waiting waiting(*this, name);
+    Timer deadline = Timer::calling<&Waiting::give_up>(loop_.timers(), &waiting);
+    deadline.start_ms(timeout_ms);
     co_await waiting.answered.wait();
   }
   const Entry& answered = entries_[name];
   if (loop_.now_ns() < answered.usable_until_ns) co_return answered.addresses;
+  if (answered.asking) co_return fail(Errc::timeout, "no name server said where " + name + " is");
   co_return tl::unexpected(answered.failure);
 }
 

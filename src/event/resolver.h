@@ -16,8 +16,9 @@ namespace mg::event {
 class Resolver {
  public:
   virtual ~Resolver() = default;
-  // At least one address, in the order to try them. Errors: not_found, timeout, unavailable.
-  virtual Task<Result<std::vector<IpAddress>>> resolve(std::string name) = 0;
+  // At least one address, in the order to try them. Errors: not_found, unavailable, and timeout
+  // when none is known after that time.
+  virtual Task<Result<std::vector<IpAddress>>> resolve(std::string name, int64_t timeout_ms) = 0;
 };
 
 struct LookupAnswer {
@@ -53,7 +54,7 @@ class CachingResolver final : public Resolver {
   static constexpr size_t names_max = 4096;
 
   CachingResolver(Loop& loop, Lookup& lookup) : loop_(loop), lookup_(lookup) {}
-  Task<Result<std::vector<IpAddress>>> resolve(std::string name) override;
+  Task<Result<std::vector<IpAddress>>> resolve(std::string name, int64_t timeout_ms) override;
 
  private:
   struct Entry {

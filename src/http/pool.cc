@@ -75,7 +75,7 @@ event::Task<Result<Lease>> Pool::connect(const Destination& destination, int64_t
   if (origin.address) {
     addresses.push_back(*origin.address);
   } else {
-    MG_CO_TRY(addresses, co_await resolver_.resolve(origin.host));
+    MG_CO_TRY(addresses, co_await resolver_.resolve(origin.host, timeout_ms));
   }
   MG_CO_CHECK(check_addresses(origin, addresses, destination.policy));
   MG_CO_TRY(std::unique_ptr<event::Stream> stream,

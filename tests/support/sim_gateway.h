@@ -35,7 +35,7 @@ class TemporaryFolder {
 
 // No name resolves in a simulation; upstreams are addresses.
 struct NoNames final : event::Resolver {
-  event::Task<Result<std::vector<IpAddress>>> resolve(std::string name) override {
+  event::Task<Result<std::vector<IpAddress>>> resolve(std::string name, int64_t) override {
     co_return fail(Errc::not_found, name);
   }
 };

@@ -30,12 +30,12 @@ struct Fixture {
   CachingResolver resolver{loop, lookup};
 
   Result<std::vector<IpAddress>> ask(const std::string& name = "api.example.com") {
-    return test::finish(loop, resolver.resolve(name));
+    return test::finish(loop, resolver.resolve(name, 60'000));
   }
 };
 
 Task<> ask_and_count(CachingResolver& resolver, int& answered) {
-  const Result<std::vector<IpAddress>> addresses = co_await resolver.resolve("a.example");
+  const Result<std::vector<IpAddress>> addresses = co_await resolver.resolve("a.example", 1000);
   if (addresses) ++answered;
 }
 
