@@ -1,5 +1,7 @@
 #include "event/file_watch.h"
 
+#include <csignal>
+
 namespace mg::event {
 
 void FileWatch::watch(const std::vector<std::string>& directories) {
@@ -32,6 +34,12 @@ SignalWatch::SignalWatch(UvLoop& loop, int signal_number, std::function<void()> 
         if (auto* self = owner_of<SignalWatch>(h)) self->on_signal_();
       },
       signal_number);
+}
+
+SignalWatch::~SignalWatch() {
+  const int number = handle_.get()->signum;
+  handle_.reset();
+  std::signal(number, SIG_IGN);
 }
 
 }  // namespace mg::event

@@ -28,10 +28,12 @@ class FileWatch {
   std::map<std::string, Handle<uv_fs_event_t>> watches_;
 };
 
-// Calls back on the loop when the process gets the signal.
+// Calls back on the loop when the process gets the signal. Who watches no longer is on the way out:
+// the signal is ignored from then on, so that one that comes late does not spoil an orderly end.
 class SignalWatch {
  public:
   SignalWatch(UvLoop& loop, int signal_number, std::function<void()> on_signal);
+  ~SignalWatch();
 
  private:
   std::function<void()> on_signal_;

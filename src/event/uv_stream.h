@@ -3,8 +3,10 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 
+#include "base/limits.h"
 #include "event/handle.h"
 #include "event/stream.h"
 #include "event/uv_loop.h"
@@ -49,7 +51,7 @@ class UvStream final : public Stream {
     for (std::string_view piece : pieces) {
       const size_t n = std::min(skip, piece.size());
       skip -= n;
-      waiting_.append(piece.substr(n));
+      append_waiting(piece.substr(n));
     }
     if (!waiting_.empty() && in_flight_bytes_ == 0) submit();
     return {};
@@ -80,6 +82,7 @@ class UvStream final : public Stream {
 
  private:
   static constexpr size_t kPiecesMax = 16;
+  static constexpr size_t kGrowthBytesMax = 32 * limits::KiB;
 
   struct WriteRequest {
     uv_write_t request;
@@ -137,6 +140,19 @@ class UvStream final : public Stream {
       pieces = pieces.subspan(now.size());
     }
     return sent;
+  }
+
+  // Doubles while it is small, and then grows by steps: a slow reader shall not cost twice what it
+  // may leave unread.
+  void append_waiting(std::string_view bytes) {
+    const size_t size = waiting_.size() + bytes.size();
+    if (size > waiting_.capacity()) {
+      std::string grown;
+      grown.reserve(size + std::min(waiting_.size(), kGrowthBytesMax));
+      grown.append(waiting_);
+      waiting_.swap(grown);
+    }
+    waiting_.append(bytes);
   }
 
   void submit() {

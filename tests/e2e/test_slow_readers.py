@@ -15,7 +15,7 @@ from size import sized
 from upstream import chat_events, chunk, obliging, stream_head
 
 RECEIVE_BUFFER = 4096
-MEMORY_PER_STREAM = 1024 * 1024  # 256 KiB may wait, in buffers that have room to grow
+MEMORY_PER_STREAM = 512 * 1024  # 256 KiB may wait, and one reading more, in a buffer with some room
 
 
 def resident_bytes(pid):

@@ -1,7 +1,9 @@
 #include "event/tcp.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <vector>
 
 using namespace mg;
 using namespace mg::event;
@@ -19,6 +21,7 @@ struct Server : AcceptSink, ReadSink {
   }
   void on_bytes(std::string_view bytes) override {
     received.append(bytes);
+    readings.push_back(bytes.size());
     if (echoes) CHECK(stream->write(bytes));
     if (on_received) on_received();
   }
@@ -28,6 +31,7 @@ struct Server : AcceptSink, ReadSink {
   }
   std::unique_ptr<Stream> stream;
   std::string received;
+  std::vector<size_t> readings;
   std::optional<Error> end;
   bool reads = true;
   bool echoes = false;
@@ -114,6 +118,38 @@ TEST_CASE("an abort is not taken for an orderly end") {
   f.loop.run();
   REQUIRE(client.end);
   CHECK(client.end->code == Errc::io);
+}
+
+TEST_CASE("an abort behind bytes is one as well, and the bytes came first") {
+  Fixture f;
+  Server server, client;
+  server.on_received = [&] {
+    CHECK(server.stream->write("half an answer"));
+    server.stream->abort();
+  };
+  client.on_end = [&] { f.loop.stop(); };
+  const auto listener = *f.sockets.listen(kAnyPort, PortSharing::exclusive, server);
+  f.loop.spawn(talk(f, listener->address(), client, 10));
+  f.loop.run();
+  CHECK(client.received == "half an answer");
+  REQUIRE(client.end);
+  CHECK(client.end->code == Errc::io);
+}
+
+TEST_CASE("one reading brings a loop's buffer at most") {
+  for (const size_t bytes : {limits::read_buffer_bytes, limits::read_buffer_bytes + 1}) {
+    Fixture f;
+    Server server, client;
+    server.on_end = [&] { f.loop.stop(); };
+    const auto listener = *f.sockets.listen(kAnyPort, PortSharing::exclusive, server);
+    f.loop.spawn(talk(f, listener->address(), client, bytes));
+    f.loop.run();
+    CHECK(server.received.size() == bytes);
+    CHECK(*std::max_element(server.readings.begin(), server.readings.end()) <=
+          limits::read_buffer_bytes);
+    CHECK(server.readings.size() >=
+          (bytes + limits::read_buffer_bytes - 1) / limits::read_buffer_bytes);
+  }
 }
 
 TEST_CASE("a port nobody listens on refuses, one that is taken cannot be taken again") {
