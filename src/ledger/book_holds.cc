@@ -73,7 +73,7 @@ std::optional<Errc> Book::closed_for_holds() {
   if (looked_whether_closed_) return closed_;
   looked_whether_closed_ = true;
   closed_.reset();
-  if (poisoned_ || (disk_.is_low() && disk_.still_low())) {
+  if (poisoned_ || (disk_.is_low() && disk_.looks_low())) {
     closed_ = Errc::unavailable;
   } else if (buffer_.bytes() > options_.backlog_bytes_max) {
     closed_ = Errc::overloaded;

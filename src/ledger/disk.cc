@@ -36,7 +36,7 @@ void DiskGuard::before_commit() {
   if (!low && !has_ballast_ && ballast_bytes_ > 0) take_ballast();
 }
 
-bool DiskGuard::still_low() {
+bool DiskGuard::looks_low() {
   look();
   return is_low();
 }
@@ -49,8 +49,7 @@ void DiskGuard::look() {
   const uint64_t enough = low_bytes_ + (has_ballast_ ? 0 : ballast_bytes_);
   const bool was_low = is_low();
   const bool low = was_low ? *free < enough : *free < low_bytes_;
-  if (low == was_low) return;
-  low_.store(low, std::memory_order_relaxed);
+  if (low_.exchange(low, std::memory_order_relaxed) == low) return;
   if (low) {
     log_error("disk_low", {{"free_bytes", std::to_string(*free)}});
   } else {

@@ -28,8 +28,9 @@ class DiskGuard {
 
   // Before each commit, on the committer's thread: looks, and gives up or takes back the ballast.
   void before_commit();
-  // Looks again without touching the ballast: on the book's thread, when it is about to refuse.
-  bool still_low();
+  // Looks again without touching the ballast. Any thread: who is about to refuse, or is asked
+  // whether holds are taken.
+  bool looks_low();
   // What the last look saw. Any thread.
   bool is_low() const { return low_.load(std::memory_order_relaxed); }
 

@@ -109,13 +109,13 @@ void Engine::on_progress() {
     if (poisoned || port->awaited().load() <= durable) port->wake();
 }
 
-LedgerStatus Engine::status() const {
+LedgerStatus Engine::status() {
   LedgerStatus status;
   status.ordered = std::max(progress_.ordered.load(), progress_.durable.load());
   status.durable = progress_.durable.load();
   status.epoch = epoch_;
   status.poisoned = progress_.poisoned.load();
-  status.disk_low = disk_.is_low();
+  status.disk_low = disk_.looks_low();
   status.accounts = progress_.accounts.load();
   status.open_holds = progress_.open_holds.load();
   status.backlog_bytes = buffer_.bytes();

@@ -60,7 +60,7 @@ class Engine {
   WalletViews& views() { return views_; }
 
   store::Env& env() { return *env_; }
-  LedgerStatus status() const;
+  LedgerStatus status();
 
  private:
   // A commit has ended: wakes every client that waits for it.
