@@ -43,6 +43,7 @@ inline constexpr size_t plain_answer_bytes_max = 1 * MiB;    // held whole up to
 inline constexpr size_t plain_answer_tail_bytes = 64 * KiB;  // kept back of a longer one
 inline constexpr size_t answer_bytes_max = 256 * MiB;
 inline constexpr size_t error_answer_bytes_max = 256 * KiB;
+inline constexpr size_t stream_end_bytes_max = 256 * KiB;       // events kept back behind usage
 inline constexpr size_t sse_event_bytes_max = 16 * MiB;         // image streams are long
 inline constexpr int64_t retry_after_s_max = 300;               // a longer one is clamped
 inline constexpr int64_t usage_tokens_max = 1'000'000'000'000;  // beyond: not a count

@@ -5,6 +5,18 @@
 namespace mg::cli {
 namespace {
 
+// How an attempt ended.
+std::string told_of(const Json& attempt) {
+  if (attempt.contains("failure")) {
+    std::string out = shown(attempt, "failure") + ": " + shown(attempt, "what");
+    if (attempt.contains("then")) out += ", then " + shown(attempt, "then");
+    return out;
+  }
+  const int status = attempt.value("status", 0);
+  if (status == 0) return "the client left before it answered";
+  return status < 300 ? "answered" : "refused the request with " + std::to_string(status);
+}
+
 void print_decision(const Json& decision) {
   std::printf("%s  %s  %s%s\n", shown(decision, "time").c_str(), shown(decision, "model").c_str(),
               shown(decision, "operation").c_str(),
@@ -27,13 +39,9 @@ void print_decision(const Json& decision) {
   std::printf("\nTried\n");
   rows.clear();
   for (const Json& attempt : decision["attempts"]) {
-    const bool failed = attempt.contains("failure");
     rows.push_back({"  " + shown(attempt, "channel"),
                     "after " + shown(attempt, "started_ms") + " ms",
-                    "took " + shown(attempt, "took_ms") + " ms",
-                    failed ? shown(attempt, "failure") + ": " + shown(attempt, "what") + ", then " +
-                                 shown(attempt, "then")
-                           : "answered"});
+                    "took " + shown(attempt, "took_ms") + " ms", told_of(attempt)});
   }
   print_table(rows);
   if (decision.value("usage_implausible", false))

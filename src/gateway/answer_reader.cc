@@ -76,9 +76,13 @@ void read_choices(dom::object answer, AnswerFacts& facts, TokenCounter* generate
     dom::object choice, message;
     if (entry.get(choice) != simdjson::SUCCESS) continue;
     facts.has_choices = true;
-    dom::element reason;
-    if (choice["finish_reason"].get(reason) == simdjson::SUCCESS && reason.is_string())
+    std::string_view reason;
+    if (choice["finish_reason"].get(reason) == simdjson::SUCCESS && !reason.empty()) {
       facts.is_finished = true;
+      uint64_t index = 0;  // where the member is missing there is one choice
+      if (choice["index"].get(index) != simdjson::SUCCESS) index = 0;
+      if (index < facts.finished.size()) facts.finished.set(index);
+    }
     if (!generated) continue;
     if (choice["delta"].get(message) == simdjson::SUCCESS) {
       add_message(message, generated);

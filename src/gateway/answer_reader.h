@@ -2,15 +2,19 @@
 // streamed ones chunk by chunk. The bytes themselves are left alone.
 #pragma once
 
+#include <bitset>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/limits.h"
 #include "gateway/token_estimate.h"
 #include "gateway/usage.h"
 
 namespace mg::gateway {
+
+using FinishedChoices = std::bitset<limits::choices_max>;
 
 // One chunk of a stream, or a plain answer.
 struct AnswerFacts {
@@ -18,6 +22,7 @@ struct AnswerFacts {
   bool is_error = false;     // it carries an error instead of an answer
   bool has_choices = false;  // at least one: something was answered, or is being
   bool is_finished = false;  // a choice says why it ended
+  FinishedChoices finished;  // which ones, by index
   bool has_usage = false;
   std::optional<Usage> usage;  // absent although has_usage: the numbers were no counts
 };

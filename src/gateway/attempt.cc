@@ -124,19 +124,19 @@ event::Task<Result<http::ResponseHead>> Attempt::exchange_heads() {
   if (lease_) {
     send(head, pieces);
     Result<http::ResponseHead> answer =
-        co_await upstream().read_head(candidate_.timeouts.first_byte_ms);
+        co_await upstream().read_head(within_total(candidate_.timeouts.first_byte_ms));
     const bool is_stale = !answer && answer.error().code == Errc::closed && !interrupted_;
     if (!is_stale) co_return answer;
     lease_.reset();
   }
   Result<http::Lease> fresh =
-      co_await pool_.connect(channel.destination, candidate_.timeouts.connect_ms);
+      co_await pool_.connect(channel.destination, within_total(candidate_.timeouts.connect_ms));
   if (!fresh) co_return tl::unexpected(std::move(fresh.error()));
   lease_.emplace(std::move(*fresh));
   if (interrupted_) co_return fail(Errc::interrupted, "the client left");
   send(head, pieces);
   Result<http::ResponseHead> answer =
-      co_await upstream().read_head(candidate_.timeouts.first_byte_ms);
+      co_await upstream().read_head(within_total(candidate_.timeouts.first_byte_ms));
   co_return answer;
 }
 
@@ -173,10 +173,9 @@ event::Task<std::string> Attempt::read_error_body() {
   co_return said;
 }
 
-int64_t Attempt::wait_ms() const {
+int64_t Attempt::within_total(int64_t ms) const {
   const int64_t spent_ms = (loop_.now_ns() - started_ns_) / kNsPerMs;
-  return std::clamp<int64_t>(candidate_.timeouts.total_ms - spent_ms, 0,
-                             candidate_.timeouts.idle_ms);
+  return std::clamp<int64_t>(candidate_.timeouts.total_ms - spent_ms, 0, ms);
 }
 
 void Attempt::finished() {

@@ -43,7 +43,7 @@ class Attempt {
 
   // Of an answer: its body. Each wait ends after idle_ms, and all of them at total_ms.
   http::ClientConnection& upstream() { return **lease_; }
-  int64_t wait_ms() const;
+  int64_t wait_ms() const { return within_total(candidate_.timeouts.idle_ms); }
   // The whole answer was relayed; the connection may serve again.
   void finished();
   // It broke after the head.
@@ -58,6 +58,8 @@ class Attempt {
   void leave_rest(std::shared_ptr<const void> generation);
 
  private:
+  // So many milliseconds, or what is left of total_ms.
+  int64_t within_total(int64_t ms) const;
   std::string write_head(size_t body_bytes) const;
   void send(std::string_view head, const std::vector<std::string_view>& pieces);
   event::Task<Result<http::ResponseHead>> exchange_heads();

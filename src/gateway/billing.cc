@@ -21,7 +21,8 @@ size_t line_count(const PriceTiers& tiers) {
 
 }  // namespace
 
-Price::Price(const Model& model, const PriceTiers& tiers) : model_(&model) {
+Price::Price(const Model& model, const PriceTiers& tiers)
+    : model_(&model), catalogue_tiers_(&tiers) {
   lines_.reserve(line_count(tiers));
   for (const PriceTier& tier : tiers) {
     TierLines of_tier;
@@ -102,6 +103,7 @@ Result<Money> Price::ceiling(int64_t input_tokens_max, int64_t output_tokens_max
     MG_TRY(const Money both, input.plus(output));
     most = std::max(most, both);
   }
+  if (most.is_zero()) return most;  // free is free
   // Each meter's line is rounded up by itself; a split over all of them costs at most this more.
   return most.plus(Money::nanos(kMeterCount));
 }

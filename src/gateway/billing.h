@@ -21,6 +21,8 @@ class Price {
   Price(const Model& model, const PriceTiers& tiers);
 
   const Model& model() const { return *model_; }
+  // The catalogue's, as they were given.
+  const PriceTiers& tiers() const { return *catalogue_tiers_; }
   // One line per meter with a price of its own, and tier: what policies may change.
   std::span<api::PriceLine> lines() { return lines_; }
   // A meter's frozen line for that much input; a meter without its own has its parent's.
@@ -40,6 +42,7 @@ class Price {
   const TierLines& tier(int64_t input_tokens) const;
 
   const Model* model_;
+  const PriceTiers* catalogue_tiers_;
   std::vector<api::PriceLine> lines_;
   std::vector<TierLines> tiers_;
   std::vector<int64_t> thresholds_;  // above_input_tokens of each tier

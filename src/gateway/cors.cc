@@ -25,6 +25,7 @@ http::Headers preflight_headers(std::string_view origin, const std::vector<std::
   headers.add("access-control-allow-methods", "GET, POST, OPTIONS");
   headers.add("access-control-allow-headers",
               "authorization, content-type, x-api-key, api-key, idempotency-key, x-session-id, "
+              "x-moongate-constraints, "
               "openai-organization, openai-project, x-stainless-arch, x-stainless-lang, "
               "x-stainless-os, x-stainless-package-version, x-stainless-retry-count, "
               "x-stainless-runtime, x-stainless-runtime-version, x-stainless-timeout");

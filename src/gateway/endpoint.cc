@@ -36,6 +36,10 @@ bool is_get_path(std::string_view path) {
          path == kReady || path == kMetrics;
 }
 
+bool is_watched_path(std::string_view path) {
+  return path == kLive || path == kReady || path == kMetrics;
+}
+
 Refusal refusal_for(const http::ParseError& error) {
   switch (error.status) {
     case 408:
@@ -74,7 +78,8 @@ std::optional<Operation> Endpoint::asked_operation(const http::ServerConnection&
 // All others, at once.
 event::Task<> Endpoint::answer(http::ServerConnection& client) {
   const http::RequestHead& head = client.head();
-  if (client.pressure() >= http::Pressure::refuse) {
+  // Who watches over us must not take a crowd for a death.
+  if (client.pressure() >= http::Pressure::refuse && !is_watched_path(head.path())) {
     refuse(client, refusal(Code::overloaded, "too many connections"));
     co_return;
   }

@@ -32,9 +32,12 @@ Exchange::~Exchange() {
 event::Task<> Exchange::run() {
   No no = authenticate();
   if (!no) no = co_await read_request();
-  if (!no && stored_) co_return replay(*stored_);
   if (!no) no = find_model();
   if (!no) no = admit();
+  if (!no && stored_) {
+    replay(*stored_);
+    co_return finish();
+  }
   if (!no) no = route();
   if (!no) no = quote();
   // Ordered now, durable soon: the upstream is asked meanwhile.
@@ -84,7 +87,7 @@ event::Task<Relayed> Exchange::try_candidate(const Candidate& candidate) {
       relayed.ending = Ending::client_left;
       break;
     case Asked::Kind::client_fault:
-      fault_ = std::move(asked.fault);
+      fault_ = std::make_unique<const ClientFault>(std::move(asked.fault));
       break;
     case Asked::Kind::failure:
       relayed.failure = std::move(asked.failure);
@@ -109,13 +112,17 @@ event::Task<bool> Exchange::recover(const Failure& failure) {
   attempt.number = attempts_;
   attempt.tries_on_channel = tries_here_;
   attempt.retries = retries_;
-  attempt.candidates_left = static_cast<int>(candidates_.size() - at_ - 1);
+  const auto behind = candidates_.begin() + static_cast<std::ptrdiff_t>(at_) + 1;
+  attempt.candidates_left =
+      static_cast<int>(std::count_if(behind, candidates_.end(), [](const Candidate& candidate) {
+        return candidate.passed == Passed::no;
+      }));
   attempt.channel = candidates_[at_].channel->id;
   attempt.provider = candidates_[at_].channel->provider.name;
   attempt.upstream_model = candidates_[at_].upstream_model;
   attempt.elapsed_ms = elapsed_ms();
-  const api::FailureFacts facts{failure.kind, failure.status, failure.retry_after_ms};
-  const api::RecoverDecision decision = policies().recover(facts_, attempt, facts);
+  const api::FailureFacts failed{failure.kind, failure.status, failure.retry_after_ms};
+  const api::RecoverDecision decision = policies().recover(facts(), attempt, failed);
   const bool may_retry = retries_ < limits::retries_max && failure.kind != api::FailureKind::busy;
   AttemptRecord& noted = record_.attempts.back();
   if (decision.action == api::Recovery::stop) {
@@ -147,8 +154,10 @@ std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
                    services_.reader,
                    candidates_[at_].channel->provider,
                    operation_,
+                   body_.answers(),
                    [this] {
                      body_.drop_text();  // nothing is tried again from here on
+                     facts_.reset();
                      record_.first_byte_ms = elapsed_ms();
                      http::Headers headers = answer_headers();
                      headers.add("content-type",
@@ -157,7 +166,7 @@ std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
                      client_.begin(200, headers);
                    },
                    [this](const api::ProgressFacts& progress) {
-                     return policies().disconnect(facts_, progress);
+                     return policies().disconnect(facts(), progress);
                    }};
   if (!body_.is_stream()) return std::make_unique<PlainRelay>(parts);
   return std::make_unique<StreamRelay>(
@@ -175,8 +184,11 @@ void Exchange::on_client_gone() {
 // Resolves the hold, exactly once, by how the answer ended.
 event::Task<Exchange::Settled> Exchange::settle(const Relayed& relayed) {
   Settled settled;
-  const bool is_charged = relayed.ending == Ending::completed ||
-                          (relayed.has_begun && metering_ && metering_->has_output());
+  // An upstream that broke off before it said anything is not paid for; a client that left then is
+  // no reason for its provider to forget the input.
+  const bool is_charged =
+      relayed.ending == Ending::completed ||
+      (relayed.has_begun && (relayed.ending != Ending::broken || metering_->has_output()));
   if (!is_charged || relayed.ending == Ending::unsettled) {
     const auto reason = relayed.ending == Ending::client_left ? ledger::VoidReason::client_left
                         : fault_                              ? ledger::VoidReason::refused
@@ -229,7 +241,7 @@ ledger::Settlement Exchange::settlement(const FinalUsage& usage, ledger::Outcome
   ledger::Settlement out;
   out.lines = lines;
   out.cost =
-      provider_cost(model().tiers, usage.usage, candidate.channel->cost_ppm).value_or(Money());
+      provider_cost(price_->tiers(), usage.usage, candidate.channel->cost_ppm).value_or(Money());
   out.provider = candidate.channel->provider.name;
   out.channel = candidate.channel->id;
   out.model = model().id;
@@ -251,6 +263,9 @@ void Exchange::finish() {
   services_.metrics.latency.observe(record_.latency_ms);
   services_.metrics.count_end(operation_, record_.status);
   if (!caller_.key) return;  // an unauthenticated refusal is a counter, not a record
+  record_.tenant = caller_.tenant->path.back();
+  record_.key = key_text_;
+  record_.ip = ip_.text();
   services_.metrics.in_flight.sub(1);
   if (!record_.cost.is_zero() || record_.usage.usage != Usage())
     services_.metrics.count_usage(record_.usage.usage, record_.cost);
@@ -258,26 +273,26 @@ void Exchange::finish() {
   size_t used = 0;
   for (Meter meter : kMeters)
     if (record_.usage.usage[meter]) usage[used++] = {name(meter), record_.usage.usage[meter]};
-  api::RecordFacts facts;
-  facts.status = record_.status;
-  facts.code = record_.code;
-  facts.channel = record_.channel;
-  facts.provider = at_ < candidates_.size()
-                       ? std::string_view(candidates_[at_].channel->provider.name)
-                       : std::string_view();
-  facts.upstream_model = record_.upstream_model;
-  facts.usage = std::span(usage.data(), used);
-  facts.usage_source = ledger::name(record_.usage.source);
-  facts.cost = record_.cost;
-  facts.latency_ms = record_.latency_ms;
-  facts.first_token_ms = record_.first_byte_ms;
-  facts.tokens = record_.usage.usage.input() + record_.usage.usage.output();
-  facts.token_takes = admitted_.token_takes;
-  facts.attempts = attempts_;
-  facts.client_left = client_.is_gone();
+  api::RecordFacts told;
+  told.status = record_.status;
+  told.code = record_.code;
+  told.channel = record_.channel;
+  told.provider = at_ < candidates_.size()
+                      ? std::string_view(candidates_[at_].channel->provider.name)
+                      : std::string_view();
+  told.upstream_model = record_.upstream_model;
+  told.usage = std::span(usage.data(), used);
+  told.usage_source = ledger::name(record_.usage.source);
+  told.cost = record_.cost;
+  told.latency_ms = record_.latency_ms;
+  told.first_token_ms = record_.first_byte_ms;
+  told.tokens = record_.usage.usage.input() + record_.usage.usage.output();
+  told.token_takes = admitted_.token_takes;
+  told.attempts = attempts_;
+  told.client_left = client_.is_gone();
   if (policies().has(api::Phase::observe)) {
-    fill_facts();
-    record_.tags = policies().observe(facts_, facts).tags;
+    facts_.reset();  // the wallet has changed
+    record_.tags = policies().observe(facts(), told).tags;
   }
   record_.candidates = std::move(candidates_);
   services_.records.add(record_);
@@ -295,7 +310,7 @@ void Exchange::note_attempt(const Candidate& candidate, int64_t begun_ms, const 
   noted.upstream_model = candidate.upstream_model;
   noted.started_ms = begun_ms;
   noted.took_ms = elapsed_ms() - begun_ms;
-  noted.status = failure ? failure->status : 200;
+  noted.status = failure ? failure->status : fault_ ? fault_->status : relay_ ? 200 : 0;
   if (failure) {
     noted.failure = name(failure->kind);
     noted.what = failure->what;

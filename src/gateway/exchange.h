@@ -69,7 +69,8 @@ class Exchange final : private http::GoneSink {
   // Smaller parts.
   void on_client_gone() override;
   api::Policies& policies() const;
-  void fill_facts();
+  // What policies see of the request; made when it is asked for, let go while an answer streams.
+  const api::RequestFacts& facts();
   std::unique_ptr<Relay> make_relay(const http::ResponseHead& head);
   std::vector<api::PricePoint> price_points() const;
   api::CandidateFacts candidate_facts(const Route& route,
@@ -97,10 +98,10 @@ class Exchange final : private http::GoneSink {
   IpAddress ip_;
   std::string path_;
   RequestBody body_;
-  std::optional<Constraints> constraints_;
+  std::unique_ptr<const Constraints> constraints_;
   std::optional<ledger::Digest> idempotency_;
   std::shared_ptr<const StoredAnswer> stored_;
-  api::RequestFacts facts_;
+  std::unique_ptr<api::RequestFacts> facts_;  // while policies are asked; see facts()
   api::AdmitDecision admitted_;
   const Model* model_ = nullptr;
   TokenProfile profile_{};  // how its vendor counts
@@ -116,7 +117,7 @@ class Exchange final : private http::GoneSink {
   int tries_here_ = 1;  // of the present candidate
   std::unique_ptr<Attempt> attempt_;
   std::unique_ptr<Relay> relay_;
-  std::optional<ClientFault> fault_;
+  std::unique_ptr<const ClientFault> fault_;
   std::string content_type_;
   DecisionRecord record_;
 };

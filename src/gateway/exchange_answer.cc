@@ -54,7 +54,9 @@ void Exchange::replay(const StoredAnswer& answer) {
   headers.add("idempotency-replayed", "true");
   headers.add("content-type", answer.content_type);
   client_.respond(answer.status, headers, answer.body);
-  services_.metrics.in_flight.sub(1);
+  record_.status = answer.status;
+  record_.channel = answer.channel;
+  record_.outcome = "replayed";
 }
 
 void Exchange::pass_fault(const ClientFault& fault) {
@@ -97,7 +99,11 @@ void Exchange::release(const Relayed& relayed, const Settled& settled) {
       end_broken(refusal_for(relayed.failure));
       break;
     case Ending::cut:
-      end_cut_stream();
+      if (body_.is_stream()) {
+        end_cut_stream();
+      } else {
+        end_broken(refusal(Code::insufficient_quota, "the balance did not cover the whole answer"));
+      }
       break;
     case Ending::client_left:
     case Ending::unsettled:

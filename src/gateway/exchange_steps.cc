@@ -50,9 +50,6 @@ No Exchange::authenticate() {
   if (!caller) return std::move(caller.error());
   caller_ = std::move(*caller);
   key_text_ = caller_.key->id.text(kKeyPrefix);
-  record_.tenant = caller_.tenant->path.back();
-  record_.key = key_text_;
-  record_.ip = ip_.text();
   services_.metrics.started[static_cast<size_t>(operation_)].add();
   services_.metrics.in_flight.add();
   return std::nullopt;
@@ -70,7 +67,7 @@ event::Task<No> Exchange::read_request() {
   if (const auto asked = head.headers.find("x-moongate-constraints")) {
     Result<Constraints> constraints = Constraints::parse(*asked);
     if (!constraints) co_return refusal(Code::invalid_value, constraints.error().what);
-    constraints_ = std::move(*constraints);
+    constraints_ = std::make_unique<const Constraints>(std::move(*constraints));
   }
   Result<std::string> text = co_await client_.read_body();
   if (!text) {
@@ -141,50 +138,56 @@ No Exchange::find_model() {
   model_ = world.catalogue().find(body_.model());
   const bool is_of_mode =
       model_ && (operation_ == Operation::embedding) == (model_->mode == Mode::embedding);
-  if (!model_ || !is_of_mode || !model_->is_priced() || world.routes(*model_).empty())
+  if (is_of_mode && model_->is_priced() && world.is_resting(*model_))
+    return refusal(Code::no_channel_available, "every channel of this model is disabled");
+  if (!is_of_mode || !model_->is_priced() || world.routes(*model_).empty())
     return refusal(Code::model_not_found,
                    "the model " + body_.model() + " does not exist or is not offered here",
                    "model");
   profile_ = token_profile(model_->provider, model_->id);
   input_ = {input_tokens_estimate(body_.shape(), profile_),
+            input_text_estimate(body_.shape(), profile_),
             input_tokens_bound(body_.shape(), profile_)};
   record_.model = model_->id;
   record_.stream = body_.is_stream();
-  fill_facts();
   return std::nullopt;
 }
 
-void Exchange::fill_facts() {
+const api::RequestFacts& Exchange::facts() {
+  if (facts_) return *facts_;
+  facts_ = std::make_unique<api::RequestFacts>();
+  api::RequestFacts& out = *facts_;
   const directory::ApiKey& key = *caller_.key;
   const directory::TenantEntry& tenant = *caller_.tenant;
-  facts_.id = id_text_;
-  std::memcpy(&facts_.seed, id_.bytes().data() + 8, sizeof facts_.seed);
-  facts_.time_ms = wall_ms_;
-  facts_.ip = ip_;
-  facts_.method = "POST";
-  facts_.path = path_;
-  facts_.protocol = "openai_chat";
-  facts_.operation = name(operation_);
-  facts_.model = model_ ? std::string_view(model_->id) : std::string_view(body_.model());
-  facts_.session = body_.session();
-  facts_.stream = body_.is_stream();
-  facts_.bytes = static_cast<int64_t>(body_.text().size());
-  facts_.input_tokens_estimate = input_.estimate;
-  facts_.max_output_tokens = body_.output_limit().value_or(0);
-  facts_.has = body_.has();
-  facts_.key = {key_text_,    key.name, key.group, key.tags,       key.models,
-                key.allow_ip, key.rpm,  key.tpm,   key.daily_limit};
-  facts_.tenant.id = tenant.path.back();
-  facts_.tenant.kind = directory::name(tenant.tenant.kind);
-  facts_.tenant.name = tenant.tenant.name;
-  facts_.tenant.path = tenant.path;
-  if (constraints_) facts_.constraints = constraints_->facts();
-  if (tenant.wallet) facts_.tenant.available = tenant.wallet->available();
+  out.id = id_text_;
+  std::memcpy(&out.seed, id_.bytes().data() + 8, sizeof out.seed);
+  out.time_ms = wall_ms_;
+  out.ip = ip_;
+  out.method = "POST";
+  out.path = path_;
+  out.protocol = "openai_chat";
+  out.operation = name(operation_);
+  out.model = model_ ? std::string_view(model_->id) : std::string_view(body_.model());
+  out.session = body_.session();
+  out.stream = body_.is_stream();
+  out.bytes = static_cast<int64_t>(body_.bytes());
+  out.input_tokens_estimate = input_.estimate;
+  out.max_output_tokens = body_.output_limit().value_or(0);
+  out.has = body_.has();
+  out.key = {key_text_,    key.name, key.group, key.tags,       key.models,
+             key.allow_ip, key.rpm,  key.tpm,   key.daily_limit};
+  out.tenant.id = tenant.path.back();
+  out.tenant.kind = directory::name(tenant.tenant.kind);
+  out.tenant.name = tenant.tenant.name;
+  out.tenant.path = tenant.path;
+  if (constraints_) out.constraints = constraints_->facts();
+  if (tenant.wallet) out.tenant.available = tenant.wallet->available();
+  return out;
 }
 
 No Exchange::admit() {
   if (!policies().has(api::Phase::admit)) return std::nullopt;
-  admitted_ = policies().admit(facts_);
+  admitted_ = policies().admit(facts());
   if (!admitted_.refusal) return std::nullopt;
   const api::Refusal& no = *admitted_.refusal;
   record_.module = no.module;
@@ -202,9 +205,9 @@ No Exchange::route() {
   }
   if (!policies().has(api::Phase::route)) return std::nullopt;
   const std::vector<api::PricePoint> price = price_points();
-  std::vector<api::CandidateFacts> facts;
-  for (const Route& route : routes) facts.push_back(candidate_facts(route, price));
-  const api::RouteDecision decision = policies().route(facts_, facts);
+  std::vector<api::CandidateFacts> offered;
+  for (const Route& route : routes) offered.push_back(candidate_facts(route, price));
+  const api::RouteDecision decision = policies().route(facts(), offered);
   if (decision.kept) return std::nullopt;
   std::vector<Candidate> chosen;
   for (const api::RoutedCandidate& pick : decision.order) {
@@ -273,15 +276,17 @@ No Exchange::quote() {
     return refusal(Code::unsupported_parameter,
                    "the service tier " + body_.service_tier() + " has no price for this model",
                    "service_tier");
-  if (model_->context_window > 0 && input_.estimate > 2 * model_->context_window)
+  if (model_->context_window > 0 && input_.text_estimate > 2 * model_->context_window)
     return refusal(Code::context_length_exceeded,
-                   "the input is about " + std::to_string(input_.estimate) +
+                   "the input is about " + std::to_string(input_.text_estimate) +
                        " tokens, and the model's context window " +
                        std::to_string(model_->context_window),
-                   operation_ == Operation::chat ? "messages" : "input");
+                   operation_ == Operation::chat         ? "messages"
+                   : operation_ == Operation::completion ? "prompt"
+                                                         : "input");
   price_.emplace(*model_, *tiers);
   if (policies().has(api::Phase::quote) &&
-      policies().quote(facts_, price_->lines()) == api::QuoteDecision::policy_error)
+      policies().quote(facts(), price_->lines()) == api::QuoteDecision::policy_error)
     return refusal(Code::policy_error, "a pricing policy failed");
   record_.input_tokens_bound = input_.bound;
   record_.output_tokens_bound = output_tokens_held(*model_, body_, input_);

@@ -22,10 +22,9 @@ std::optional<int64_t> output_limit(const Model& model, const RequestBody& body,
                                     const InputTokens& input) {
   std::optional<int64_t> limit = body.output_limit();
   if (model.max_output > 0) limit = std::min(limit.value_or(model.max_output), model.max_output);
-  if (limit && model.context_window > 0) {
-    const int64_t room = model.context_window - input.estimate;
-    limit = std::clamp<int64_t>(room, 1, *limit);
-  }
+  // Only text is estimated well enough to say what room it leaves.
+  const int64_t room = model.context_window - input.text_estimate;
+  if (limit && model.context_window > 0) limit = std::clamp<int64_t>(room, 1, *limit);
   return limit;
 }
 
@@ -33,10 +32,11 @@ std::optional<int64_t> output_limit(const Model& model, const RequestBody& body,
 
 UsageBounds usage_bounds(const Model& model, const RequestBody& body, const InputTokens& input) {
   // Where nothing says how long an answer may be, a window's worth per choice is believed.
-  const int64_t known =
-      output_limit(model, body, input)
-          .value_or(model.context_window > 0 ? model.context_window : limits::output_tokens_max);
-  return {input.bound + kSlackTokens, known * body.choices() + kSlackTokens};
+  const int64_t window = std::max(model.context_window, model.max_output);
+  const int64_t most = window > 0 ? window : limits::output_tokens_max;
+  const int64_t known = output_limit(model, body, input).value_or(most);
+  return {input.bound + kSlackTokens, known * body.choices() + kSlackTokens,
+          most * body.choices() + kSlackTokens};
 }
 
 int64_t output_tokens_held(const Model& model, const RequestBody& body, const InputTokens& input) {

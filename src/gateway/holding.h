@@ -18,6 +18,7 @@ namespace mg::gateway {
 // How many tokens a request sends: about, and at the most.
 struct InputTokens {
   int64_t estimate = 0;
+  int64_t text_estimate = 0;  // of that its texts; images and files can be guessed at best
   int64_t bound = 0;
 };
 

@@ -279,8 +279,12 @@ int64_t input_overhead_estimate(const InputShape& shape, const TokenProfile& pro
   return sum + shape.images_[static_cast<size_t>(profile.images)] / 2;
 }
 
+int64_t input_text_estimate(const InputShape& shape, const TokenProfile& profile) {
+  return shape.priced(profile.tokenizer) * 6 / 7;
+}
+
 int64_t input_tokens_estimate(const InputShape& shape, const TokenProfile& profile) {
-  return shape.priced(profile.tokenizer) * 6 / 7 + input_overhead_estimate(shape, profile);
+  return input_text_estimate(shape, profile) + input_overhead_estimate(shape, profile);
 }
 
 }  // namespace mg::gateway

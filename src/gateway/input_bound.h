@@ -66,7 +66,7 @@ class InputShape {
 
  private:
   friend int64_t input_tokens_bound(const InputShape&, const TokenProfile&);
-  friend int64_t input_tokens_estimate(const InputShape&, const TokenProfile&);
+  friend int64_t input_text_estimate(const InputShape&, const TokenProfile&);
   friend int64_t input_overhead_estimate(const InputShape&, const TokenProfile&);
 
   int64_t text_bound(Tokenizer tokenizer) const;
@@ -95,6 +95,8 @@ int64_t input_tokens_bound(const InputShape& shape, const TokenProfile& profile)
 // About that many, for limits and policies, without a second pass: within 15 % for prose; a request
 // with tools can be some hundred tokens off.
 int64_t input_tokens_estimate(const InputShape& shape, const TokenProfile& profile);
+// Of that its texts alone.
+int64_t input_text_estimate(const InputShape& shape, const TokenProfile& profile);
 
 // What is beside the texts in that estimate: frames of messages, tools, images. Together with a
 // TokenCounter over the same texts it stands for the provider's figure where that never came.

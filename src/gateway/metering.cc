@@ -3,12 +3,20 @@
 #include <algorithm>
 
 namespace mg::gateway {
+namespace {
+
+// How far our count of a text may be from its provider's.
+constexpr int64_t kSeenFactor = 2;
+constexpr int64_t kSeenSlackTokens = 64;
+
+}  // namespace
 
 void Metering::take_report(const AnswerFacts& facts) {
   if (!facts.is_json) ++damaged_events_;
   if (!facts.has_usage) return;
   if (facts.usage && is_plausible(*facts.usage)) {
     reported_ = facts.usage;
+    generated_at_report_ = generated_.tokens();
     was_invalid_ = false;
   } else {
     was_invalid_ = true;
@@ -16,19 +24,29 @@ void Metering::take_report(const AnswerFacts& facts) {
 }
 
 bool Metering::is_plausible(const Usage& usage) const {
-  return usage.input() <= bounds_.input_tokens && usage.output() <= bounds_.output_tokens;
+  if (usage.input() > bounds_.input_tokens) return false;
+  if (usage.output() <= bounds_.output_tokens) return true;
+  // Vendors differ in which of a client's limits they heed, and for what. More than it allows is
+  // believed as far as we saw it being written ourselves.
+  const int64_t seen = usage.output() - usage[Meter::reasoning];
+  return usage.output() <= bounds_.output_tokens_max &&
+         seen <= kSeenFactor * generated_.tokens() + kSeenSlackTokens;
 }
 
 Usage Metering::counted() const {
   Usage usage;
   usage[Meter::input] = input_tokens_;
-  usage[Meter::output] = std::min(generated_.tokens(), bounds_.output_tokens);
+  usage[Meter::output] = std::min(generated_.tokens(), bounds_.output_tokens_max);
   return usage;
 }
 
 FinalUsage Metering::final() const {
-  if (reported_) return {*reported_, ledger::UsageSource::reported, was_invalid_, damaged_events_};
-  return {counted(), ledger::UsageSource::counted, was_invalid_, damaged_events_};
+  if (!reported_) return {counted(), ledger::UsageSource::counted, was_invalid_, damaged_events_};
+  const int64_t since = generated_.tokens() - generated_at_report_;
+  if (since <= 0) return {*reported_, ledger::UsageSource::reported, was_invalid_, damaged_events_};
+  Usage usage = *reported_;
+  usage[Meter::output] += since;
+  return {usage, ledger::UsageSource::counted, was_invalid_, damaged_events_};
 }
 
 }  // namespace mg::gateway

@@ -15,7 +15,8 @@ namespace mg::gateway {
 // more is not believed.
 struct UsageBounds {
   int64_t input_tokens = 0;
-  int64_t output_tokens = 0;
+  int64_t output_tokens = 0;      // by what the client allows
+  int64_t output_tokens_max = 0;  // by what the model can write, whatever it was told
 };
 
 struct FinalUsage {
@@ -39,7 +40,8 @@ class Metering {
   bool has_report() const { return reported_.has_value(); }
 
   Usage counted() const;  // never more than the model can have written
-  // The provider's figures where there are plausible ones, else our count.
+  // The provider's figures where there are plausible ones, else our count. Text that came behind
+  // the last report is counted on top of it.
   FinalUsage final() const;
   bool has_output() const { return generated_.tokens() > 0 || (reported_ && reported_->output()); }
 
@@ -50,6 +52,7 @@ class Metering {
   UsageBounds bounds_;
   TokenCounter generated_;
   std::optional<Usage> reported_;
+  int64_t generated_at_report_ = 0;
   bool was_invalid_ = false;
   int64_t damaged_events_ = 0;
 };

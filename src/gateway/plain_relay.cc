@@ -14,23 +14,26 @@ event::Task<Relayed> PlainRelay::run() {
     for (std::string_view piece : *pieces) kept_.append(piece);
     too_long_ = too_long_ || kept_.size() > limits::plain_answer_bytes_max;
     if (!too_long_) continue;
-    const bool goes_on = co_await pass_on();
-    if (!goes_on) co_return ended(client_gone_ ? Ending::client_left : Ending::unsettled);
+    const std::optional<Ending> over = co_await pass_on();
+    if (over) co_return ended(*over);
   }
   co_return judge_whole();
 }
 
-// Sends all but the last part of a long answer.
-event::Task<bool> PlainRelay::pass_on() {
-  if (kept_.size() <= limits::plain_answer_tail_bytes) co_return true;
+// Sends all but the last part of a long answer; how that ended the answer, if it did.
+event::Task<std::optional<Ending>> PlainRelay::pass_on() {
+  if (kept_.size() <= limits::plain_answer_tail_bytes) co_return std::nullopt;
   const bool may_send = co_await open_gate();
-  if (!may_send) co_return false;
+  if (!may_send) co_return Ending::unsettled;
   const size_t bytes = kept_.size() - limits::plain_answer_tail_bytes;
   const std::string out = kept_.substr(0, bytes);
   kept_.erase(0, bytes);
   count(out);
   const bool is_there = co_await send(out);
-  co_return is_there || !is_drained_out();
+  if (!is_there && is_drained_out()) co_return Ending::client_left;
+  const bool is_covered = co_await keep_covered();
+  if (!is_covered) co_return client_gone_ ? Ending::client_left : Ending::cut;
+  co_return std::nullopt;
 }
 
 // What a long answer says cannot be told from how it says it, piece by piece; beside so much text
@@ -41,11 +44,9 @@ void PlainRelay::count(std::string_view bytes) {
 
 Relayed PlainRelay::judge_whole() {
   if (too_long_) {
-    if (const auto usage = usage_in_tail(kept_)) {
-      parts_.metering.take_report(*usage);
-    } else {
-      count(kept_);
-    }
+    const auto usage = usage_in_tail(kept_);
+    count(kept_);
+    if (usage) parts_.metering.take_report(*usage);
     return ended(Ending::completed);
   }
   const AnswerFacts facts = parts_.reader.read(kept_, parts_.provider, nullptr);
@@ -58,9 +59,12 @@ Relayed PlainRelay::judge_whole() {
         Ending::failed,
         {api::FailureKind::server_error, 200, {}, masked(AnswerReader::error_text(kept_))});
   parts_.metering.take_report(facts);
-  // Counting the text costs more than all the rest of reading it.
-  if (!parts_.metering.has_report())
+  // Counting the text costs more than all the rest of reading it. It may bear a report out that
+  // was too much to be believed unseen.
+  if (!parts_.metering.has_report()) {
     parts_.reader.read(kept_, parts_.provider, &parts_.metering.generated());
+    parts_.metering.take_report(facts);
+  }
   return ended(Ending::completed);
 }
 

@@ -40,7 +40,7 @@ void write_attempt(JsonWriter& json, const AttemptRecord& attempt) {
   if (!attempt.failure.empty()) {
     json.field("failure", attempt.failure);
     json.field("what", attempt.what);
-    json.field("then", attempt.recovery);
+    if (!attempt.recovery.empty()) json.field("then", attempt.recovery);
   }
   json.end_object();
 }

@@ -74,9 +74,15 @@ Money Relay::metered() const {
   return parts_.price.charge(parts_.metering.final().usage).value_or(Money::nanos(INT64_MAX));
 }
 
+ledger::Amounts Relay::for_every_wallet(Money amount) const {
+  ledger::Amounts amounts;
+  for (size_t i = 0; i < parts_.hold.amounts().size(); ++i) amounts.push_back(amount);
+  return amounts;
+}
+
 void Relay::mark(Money cost) {
   ledger::Mark mark;
-  mark.metered = cost;
+  mark.metered = for_every_wallet(cost);
   mark.units = parts_.metering.generated().tokens();
   const Money covered = parts_.hold.amounts()[0];
   const int64_t now = parts_.loop.now_ns();
@@ -107,13 +113,13 @@ event::Task<bool> Relay::keep_covered() {
 
 // By as much again, or by what is there.
 event::Task<bool> Relay::extend(Money amount) {
-  Result<ledger::ExtendOutcome> outcome = co_await parts_.hold.extend(amount);
+  Result<ledger::ExtendOutcome> outcome = co_await parts_.hold.extend(for_every_wallet(amount));
   if (!outcome) co_return false;
   const auto* refusal = std::get_if<ledger::HoldRefusal>(&*outcome);
   if (!refusal) co_return true;
   const Money rest = amount - refusal->short_by;
   if (rest <= Money()) co_return false;
-  outcome = co_await parts_.hold.extend(rest);
+  outcome = co_await parts_.hold.extend(for_every_wallet(rest));
   co_return outcome.has_value() && std::holds_alternative<ledger::Extended>(*outcome);
 }
 

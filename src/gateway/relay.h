@@ -47,6 +47,7 @@ struct RelayParts {
   AnswerReader& reader;
   const api::Provider& provider;
   Operation operation;
+  int64_t choices;  // that the client is shown
   // Sends the answer's status and header fields; nothing goes out before it.
   std::function<void()> begin;
   // The client left: what to do with the rest of the answer.
@@ -88,6 +89,8 @@ class Relay {
  private:
   Money metered() const;
   void mark(Money cost);
+  // The same for the company that asks and for every agent on the way.
+  ledger::Amounts for_every_wallet(Money amount) const;
 
   const int64_t started_ns_;
   int64_t marked_ns_;
@@ -128,10 +131,14 @@ class StreamRelay final : public Relay {
   const UsageChunk usage_chunk_;
   http::SseReader events_;
   std::string out_;
+  void keep(const http::SseEvent& event, bool has_usage);
+  bool is_finished() const { return finished_.count() >= static_cast<size_t>(parts_.choices); }
+
   std::vector<Kept> kept_;
+  size_t kept_bytes_ = 0;
   std::optional<Failure> failure_;
+  FinishedChoices finished_;
   bool done_ = false;
-  bool finished_ = false;
   bool saw_event_ = false;
 };
 
@@ -146,7 +153,7 @@ class PlainRelay final : public Relay {
   const std::string& rest() const { return kept_; }
 
  private:
-  event::Task<bool> pass_on();
+  event::Task<std::optional<Ending>> pass_on();
   void count(std::string_view bytes);
   Relayed judge_whole();
 

@@ -72,6 +72,8 @@ class BodyReader {
   BodyReader(Operation operation, RequestBody& body) : operation_(operation), body_(body) {}
 
   Checked read() {
+    body_.bytes_ = body_.text_.size();
+    body_.shape_ = std::make_unique<InputShape>();
     body_.text_.reserve(body_.text_.size() + limits::json_padding_bytes);
     dom::object object;
     const auto error = dom_parser(body_.text_.size())
@@ -150,6 +152,7 @@ class BodyReader {
     if (const Checked ok = read_count(object, "best_of", limits::choices_max, best_of); !ok)
       return ok;
     body_.choices_ = std::max(n.value_or(1), best_of.value_or(1));
+    body_.answers_ = n.value_or(1);
     return {};
   }
 
@@ -173,11 +176,14 @@ class BodyReader {
       return no(Code::invalid_value, std::string(member) + " is missing", member);
     int64_t inputs = 1;
     const auto problem = operation_ == Operation::chat
-                             ? measure_chat(object, body_.shape_, body_.has_)
-                             : measure_inputs(input, member, body_.shape_, inputs);
+                             ? measure_chat(object, *body_.shape_, body_.has_)
+                             : measure_inputs(input, member, *body_.shape_, inputs);
     if (problem) return no(Code::invalid_value, problem->what, problem->member);
     // Each of several prompts is completed.
-    if (operation_ == Operation::completion) body_.choices_ *= inputs;
+    if (operation_ == Operation::completion) {
+      body_.choices_ *= inputs;
+      body_.answers_ *= inputs;
+    }
     if (body_.choices_ > limits::choices_max)
       return wrong("n", "such that no more than " + std::to_string(limits::choices_max) +
                             " completions are asked for");

@@ -36,11 +36,14 @@ class RequestBody {
   static tl::expected<RequestBody, Refusal> read(Operation operation, std::string text);
 
   const std::string& text() const { return text_; }
+  size_t bytes() const { return bytes_; }  // of the text, as it came
   const std::string& model() const { return model_; }
   bool is_stream() const { return stream_; }
   // The client wants to be told its usage at the end of a stream.
   bool asks_usage() const { return asks_usage_; }
   int64_t choices() const { return choices_; }
+  // How many of these the client is shown: of `best_of` fewer than are written.
+  int64_t answers() const { return answers_; }
   // What the client allows per choice, where it says so.
   std::optional<int64_t> output_limit() const { return output_limit_; }
   const std::string& session() const { return session_; }
@@ -50,7 +53,7 @@ class RequestBody {
   const std::string& service_tier() const { return service_tier_; }
   const api::FeatureFacts& has() const { return has_; }
   // What the input is made of, for counting its tokens once the model is known.
-  const InputShape& shape() const { return shape_; }
+  const InputShape& shape() const { return *shape_; }
 
   // What a channel is sent: its own name for the model, and the wish for usage where the client
   // left it out and the vendor takes it.
@@ -58,7 +61,10 @@ class RequestBody {
   std::vector<Splice> splices(std::string_view upstream_model, StreamUsage usage) const;
 
   // Lets go of the text, which is the large part, once no attempt can need it any more.
-  void drop_text() { std::string().swap(text_); }
+  void drop_text() {
+    std::string().swap(text_);
+    shape_.reset();
+  }
 
  private:
   friend class BodyReader;
@@ -70,6 +76,7 @@ class RequestBody {
   enum class StreamOptions : uint8_t { absent, null, object };
 
   std::string text_;
+  size_t bytes_ = 0;
   std::string model_;
   std::string session_;
   std::string service_tier_;
@@ -83,9 +90,10 @@ class RequestBody {
   bool stream_ = false;
   bool asks_usage_ = false;
   int64_t choices_ = 1;
+  int64_t answers_ = 1;
   std::optional<int64_t> output_limit_;
   api::FeatureFacts has_;
-  InputShape shape_;
+  std::unique_ptr<InputShape> shape_;
 };
 
 }  // namespace mg::gateway

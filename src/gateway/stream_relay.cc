@@ -1,5 +1,6 @@
 #include "gateway/relay.h"
 
+#include "base/limits.h"
 #include "base/log.h"
 
 namespace mg::gateway {
@@ -21,7 +22,7 @@ event::Task<Relayed> StreamRelay::run() {
   for (;;) {
     const Result<std::span<const std::string_view>> pieces =
         co_await parts_.attempt.upstream().read(parts_.attempt.wait_ms());
-    if (!pieces && finished_ && !client_gone_) co_return upstream_ended();
+    if (!pieces && is_finished() && !client_gone_) co_return upstream_ended();
     if (!pieces) co_return broke_off(pieces.error());
     if (pieces->empty()) co_return upstream_ended();
     for (std::string_view piece : *pieces) take(piece);
@@ -61,8 +62,9 @@ void StreamRelay::take_event(const http::SseEvent& event) {
     kept_.push_back({std::string(event.raw), {}});
     return;
   }
-  const AnswerFacts facts =
-      parts_.reader.read(event.data, parts_.provider, &parts_.metering.generated());
+  TokenCounter& generated = parts_.metering.generated();
+  const int64_t before = generated.tokens();
+  const AnswerFacts facts = parts_.reader.read(event.data, parts_.provider, &generated);
   parts_.metering.take_report(facts);
   if (facts.is_error) {
     failure_ = {
@@ -74,7 +76,7 @@ void StreamRelay::take_event(const http::SseEvent& event) {
     return;
   }
   saw_event_ = true;
-  finished_ = finished_ || facts.is_finished;
+  finished_ |= facts.finished;
   const bool is_usage_only = facts.has_usage && !facts.has_choices;
   if (is_usage_only && usage_chunk_ == UsageChunk::hidden) {
     const std::string_view rest = rest_of_line_end(event.raw);
@@ -86,21 +88,29 @@ void StreamRelay::take_event(const http::SseEvent& event) {
     return;
   }
   // What looked like the end was none, if something more is being said.
-  const bool goes_on = facts.has_choices && !facts.is_finished;
+  const bool goes_on = facts.has_choices && (!facts.is_finished || generated.tokens() > before);
   if (goes_on || !facts.is_json) {
     for (const Kept& kept : kept_) out_.append(kept.raw);
     kept_.clear();
+    kept_bytes_ = 0;
   }
   if (facts.has_usage || !kept_.empty()) {
-    kept_.push_back({std::string(event.raw), facts.has_usage ? std::string(event.data) : ""});
+    keep(event, facts.has_usage);
   } else {
     out_.append(event.raw);
   }
 }
 
+void StreamRelay::keep(const http::SseEvent& event, bool has_usage) {
+  kept_.push_back({std::string(event.raw), has_usage ? std::string(event.data) : ""});
+  kept_bytes_ += event.raw.size();
+  if (kept_.size() > 1 && kept_bytes_ > limits::stream_end_bytes_max)
+    failure_ = garbage("a stream that does not end");
+}
+
 // The stream ended by itself: in good order if it had said that it was through.
 Relayed StreamRelay::upstream_ended() const {
-  if (finished_ || done_) return ended(Ending::completed);
+  if (is_finished() || done_) return ended(Ending::completed);
   if (client_gone_) return ended(Ending::client_left);
   Failure cut{api::FailureKind::reset, 0, {}, "the upstream's stream ended before its answer did"};
   if (!saw_event_) cut.kind = api::FailureKind::garbage;

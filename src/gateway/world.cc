@@ -20,6 +20,26 @@ std::string upstream_name(const Channel& channel, const ModelMapping& mapping, c
   return channel.provider.model_prefix + model.id;
 }
 
+using Routes = std::unordered_map<const Model*, std::vector<Route>>;
+
+// The models that the channel leads to: those it names, and by "*" those of its vendor.
+void add_routes(const std::shared_ptr<const Channel>& channel, const Catalogue& catalogue,
+                Routes& routes) {
+  std::unordered_set<const Model*> named;
+  for (const ModelMapping& mapping : channel->models) {
+    const Model* model = catalogue.find(mapping.model);
+    if (!model || mapping.model == kEveryModel) continue;
+    named.insert(model);
+    routes[model].push_back({channel, upstream_name(*channel, mapping, *model)});
+  }
+  for (const ModelMapping& mapping : channel->models) {
+    if (mapping.model != kEveryModel) continue;
+    for (const Model& model : catalogue.models())
+      if (!named.contains(&model) && serves_by_wildcard(*channel, model))
+        routes[&model].push_back({channel, upstream_name(*channel, {}, model)});
+  }
+}
+
 }  // namespace
 
 World::World(std::shared_ptr<const script::Bundle> bundle,
@@ -30,25 +50,16 @@ World::World(std::shared_ptr<const script::Bundle> bundle,
       catalogue_(std::move(catalogue)),
       directory_(std::move(directory)),
       breaker_(api::breaker_rules(*bundle_)) {
-  for (auto& channel : channels)
-    if (directory_->is_enabled(channel->id)) channels_.push_back(std::move(channel));
-  std::stable_sort(channels_.begin(), channels_.end(),
+  std::stable_sort(channels.begin(), channels.end(),
                    [](const auto& a, const auto& b) { return a->priority < b->priority; });
-  for (const auto& channel : channels_) {
-    std::unordered_map<const Model*, bool> named;
-    for (const ModelMapping& mapping : channel->models) {
-      const Model* model = catalogue_->find(mapping.model);
-      if (!model || mapping.model == kEveryModel) continue;
-      named[model] = true;
-      routes_[model].push_back({channel, upstream_name(*channel, mapping, *model)});
-    }
-    for (const ModelMapping& mapping : channel->models) {
-      if (mapping.model != kEveryModel) continue;
-      for (const Model& model : catalogue_->models())
-        if (!named.contains(&model) && serves_by_wildcard(*channel, model))
-          routes_[&model].push_back({channel, upstream_name(*channel, {}, model)});
-    }
+  Routes disabled;
+  for (auto& channel : channels) {
+    const bool is_enabled = directory_->is_enabled(channel->id);
+    add_routes(channel, *catalogue_, is_enabled ? routes_ : disabled);
+    if (is_enabled) channels_.push_back(std::move(channel));
   }
+  for (const auto& [model, routes] : disabled)
+    if (!routes_.contains(model)) resting_.insert(model);
 }
 
 std::span<const Route> World::routes(const Model& model) const {

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/address.h"
@@ -40,6 +41,8 @@ class World {
 
   // The ways to a model, by rising priority; empty where none leads to it.
   std::span<const Route> routes(const Model& model) const;
+  // No channel leads to it now, but a disabled one would.
+  bool is_resting(const Model& model) const { return resting_.contains(&model); }
   // Callable: an enabled channel maps it and it has a price. In the catalogue's order.
   std::vector<const Model*> callable_models() const;
 
@@ -53,6 +56,7 @@ class World {
   std::vector<std::shared_ptr<const Channel>> channels_;
   BreakerRules breaker_;
   std::unordered_map<const Model*, std::vector<Route>> routes_;
+  std::unordered_set<const Model*> resting_;
 };
 
 }  // namespace mg::gateway
