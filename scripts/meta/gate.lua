@@ -280,6 +280,27 @@ gate.text = {}
 ---@return boolean
 function gate.text.matches(text, patterns) end
 
+---JSON that keeps what Lua would lose: an empty array stays one, null is apart from an absent field,
+---and an integer past 2^53 keeps its digits (tostring gives them).
+---@class gate.json
+---@field null userdata stands for JSON's null
+gate.json = {}
+
+---The value that the text is; raises an error where it is no JSON. Phases: all, and while loading.
+---@param text string
+---@return any
+function gate.json.decode(text) end
+
+---The text of a value; keys are sorted. Phases: all, and while loading.
+---@param value any
+---@return string
+function gate.json.encode(value) end
+
+---Marks a table as an array, which matters where it is empty. Phases: all, and while loading.
+---@param table table
+---@return table
+function gate.json.array(table) end
+
 ---What a selftest gets. The tables it makes have every field of what they stand for, those given
 ---and defaults for the rest; an unknown field is an error.
 ---@class gate.Test

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "api/call.h"
+#include "script/json_table.h"
 #include "script/lua_value.h"
 
 namespace mg::api {
@@ -66,6 +67,8 @@ void push_gate_global(lua_State* L) {
       if (nested) lua_pop(L, 1);
     }
   }
+  script::push_json_library(L);
+  lua_setfield(L, -2, "json");
   lua_setfield(L, -2, "gate");
 }
 

@@ -1,5 +1,6 @@
 // The `gate` table that scripts see. One file per part of it (gate_limit.cc is gate.limit), each a
-// list of functions with the phases in which they may be called.
+// list of functions with the phases in which they may be called; but gate.json is
+// script/json_table.h and can be called anywhere.
 #pragma once
 
 #include <cstdint>
