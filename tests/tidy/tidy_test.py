@@ -97,7 +97,7 @@ def found(root, rule, only=""):
 APPENDED = [
     ("layers", "src/base/text.cc", '#include "event/loop.h"\n', "base must not include event"),
     ("layers", "src/ledger/rules.cc", '#include "http/head.h"\n', "ledger must not include http"),
-    ("layers", "src/limit/gates.cc", '#include "base/nowhere.h"\n', "is no file of src"),
+    ("layers", "src/limit/buckets.cc", '#include "base/nowhere.h"\n', "is no file of src"),
     ("fences", "src/base/text.cc", "#include <uv.h>\n", "libuv lives in src/event"),
     ("fences", "src/http/url.cc", "#include <ares.h>\n", "c-ares lives in src/event"),
     ("fences", "src/http/url.cc", "#include <mbedtls/md.h>\n", "mbedTLS lives in src/tls"),

@@ -110,8 +110,13 @@ def dead_files(tree):
     for file in tree.cpp():
         folder = file.path.rsplit("/", 1)[0]
         for _, quoted, _ in includes(file):
-            if quoted:
-                included.update((f"src/{quoted}", f"tests/{quoted}", f"{folder}/{quoted}"))
+            if not quoted:
+                continue
+            # What only its own source and tests include serves nobody.
+            is_own = file.path == f"src/{quoted.removesuffix('.h')}.cc"
+            if not is_own and not file.path.startswith("tests/"):
+                included.add(f"src/{quoted}")
+            included.update((f"tests/{quoted}", f"{folder}/{quoted}"))
     for file in tree.cpp():
         if file.path in picture.ALIVE:
             continue
