@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -70,6 +71,7 @@ class Process final : private gateway::ProcessView, private control::Site {
   std::shared_ptr<const gateway::World> make_world();
   event::Task<Result<>> publish();
   event::Task<> on_hangup();
+  std::string new_mistake(const std::vector<ChannelConfig>& channels);
 
   // control::Site
   event::Task<Result<>> publish_directory() override;
@@ -108,6 +110,7 @@ class Process final : private gateway::ProcessView, private control::Site {
   std::optional<SourceWatch> sources_;
   std::optional<script::SourceTree> changed_;  // read while another reload was under way
   bool reloading_ = false;
+  std::set<std::string> complaints_told_;  // of the world before: said once, not at each change
   std::shared_ptr<const script::Bundle> bundle_;
   std::shared_ptr<const gateway::Catalogue> catalogue_;
   std::optional<WorkerSurroundings> surroundings_;

@@ -22,12 +22,16 @@ struct Confirmations {
 std::shared_ptr<const gateway::World> Process::make_world() {
   BuiltChannels built =
       build_channels({config_.channels, *bundle_, *editor_->snapshot(), vault_, trust_, health_});
-  for (const std::string& complaint : built.complaints)
-    log_warning("channel_left_out", {{"reason", complaint}});
+  std::set<std::string> complaints;
+  const auto tell = [&](const char* event, const std::string& reason) {
+    if (!complaints_told_.contains(reason)) log_warning(event, {{"reason", reason}});
+    complaints.insert(reason);
+  };
+  for (const std::string& complaint : built.complaints) tell("channel_left_out", complaint);
   auto world = std::make_shared<gateway::World>(bundle_, catalogue_, editor_->snapshot(),
                                                 std::move(built.channels));
-  for (const std::string& complaint : world->complaints())
-    log_warning("model_not_callable", {{"reason", complaint}});
+  for (const std::string& complaint : world->complaints()) tell("model_not_callable", complaint);
+  complaints_told_ = std::move(complaints);
   return world;
 }
 
@@ -105,6 +109,15 @@ event::Task<Result<Json>> Process::reload() {
   co_return Json{{"generation", *generation}};
 }
 
+// Why one of these channels could not be served that could, or was not there, until now.
+std::string Process::new_mistake(const std::vector<ChannelConfig>& channels) {
+  const BuiltChannels built =
+      build_channels({channels, *bundle_, *editor_->snapshot(), vault_, trust_, health_});
+  for (const std::string& complaint : built.complaints)
+    if (!complaints_told_.contains(complaint)) return complaint;
+  return {};
+}
+
 // SIGHUP: channels and certificates are read anew; what is wrong with them changes nothing.
 event::Task<> Process::on_hangup() {
   Result<Config> fresh = load_config(config_.file, process_environment);
@@ -112,16 +125,21 @@ event::Task<> Process::on_hangup() {
     log_error("configuration_refused", {{"reason", fresh.error().what}});
     co_return;
   }
-  config_.channels = std::move(fresh->channels);
-  const Result<> published = co_await publish();
-  if (!published) log_error("channels_not_published", {{"reason", published.error().what}});
+  const std::string mistake = new_mistake(fresh->channels);
+  if (mistake.empty()) {
+    config_.channels = std::move(fresh->channels);
+    const Result<> published = co_await publish();
+    if (!published) log_error("channels_not_published", {{"reason", published.error().what}});
+  } else {
+    log_error("channels_refused", {{"reason", mistake}});
+  }
   const Result<Credentials> credentials = load_credentials();
   if (!credentials) {
     log_error("certificates_refused", {{"reason", credentials.error().what}});
     co_return;
   }
   for (const auto& worker : workers_) worker->set_credentials(*credentials);
-  log_info("configuration_reread", {});
+  if (mistake.empty()) log_info("configuration_reread", {});
 }
 
 }  // namespace mg::server

@@ -179,3 +179,12 @@ def test_check_finds_broken_policies_data_and_certificates(workshop):
         {"address": "127.0.0.1:0", "tls": {"cert": "no.pem", "key": "no.key"}}])
     assert "no.pem" in gateway.refused("check")
     assert "no.pem" in gateway.refused("serve")
+
+
+def test_a_channel_left_out_is_named_once(workshop):
+    gone = {**CHANNEL, "id": "gone", "provider": "no-such-vendor"}
+    gateway = workshop.gateway([gone, CHANNEL])
+    for name in ("one", "two", "three"):
+        gateway.tenant(name)  # each is a new directory, and a new world made of it
+    said = gateway.program.stderr()
+    assert said.count("channel_left_out") == 1 and "channel gone is left out" in said, said
