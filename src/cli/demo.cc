@@ -19,6 +19,7 @@ namespace {
 constexpr uint16_t kDemoPort = 8080;
 constexpr const char* kCredit = "10.00";
 constexpr const char* kModel = "gpt-4o-mini";
+constexpr const char* kModelProvider = "openai";
 
 struct Options {
   uint16_t port = kDemoPort;
@@ -123,6 +124,10 @@ void print_json(const Scene& scene, const Account& account) {
   std::printf("%s\n", dump(json).c_str());
 }
 
+bool serves_model(const api::Provider& vendor) {
+  return vendor.catalogue.empty() || vendor.catalogue == kModelProvider;
+}
+
 void print_guide(const Scene& scene, const Account& account) {
   const std::string url = scene.url;
   const std::string policy =
@@ -146,15 +151,17 @@ void print_guide(const Scene& scene, const Account& account) {
       "        messages=[{\"role\": \"user\", \"content\": "
       "\"Hello\"}]).choices[0].message.content)\n",
       url.c_str(), account.key.c_str(), kModel);
+  const bool is_vendors = std::any_of(scene.vendors.begin(), scene.vendors.end(), serves_model);
   std::printf(
-      "\nAnswers come from lab-east; lab-west waits behind it. To turn that around, let route() "
-      "in\n"
+      "\n%s To turn that around, let route() in\n"
       "  %s\nreturn the candidates in another order, save, and send the request again: see\n"
       "x-moongate-channel in its head.\n"
       "\nWhat was spent, and why:\n\n"
       "  moongate --config %s wallet show --tenant %s\n"
       "  moongate --config %s explain REQUEST_ID     (x-request-id of an answer)\n\n"
       "Ctrl-C ends it, and forgets everything.\n",
+      is_vendors ? "The real provider is asked first; lab-east and lab-west wait behind it."
+                 : "Answers come from lab-east; lab-west waits behind it.",
       policy.c_str(), scene.config_file.c_str(), account.tenant.c_str(), scene.config_file.c_str());
 }
 

@@ -32,9 +32,12 @@ struct Options {
   bool has_idempotency_keys = false;
 };
 
+constexpr const char* kNotServed = "no request was answered; the errors stand above";
+
 struct Outcome {
   std::vector<lab::Told> told;
   std::string run_json;
+  bool is_served = false;  // some request got an answer
 };
 
 Result<lab::LoadOptions> read(const Options& options) {
@@ -69,7 +72,8 @@ event::Task<Result<Outcome>> run_load(event::Loop& loop, event::Sockets& sockets
   };
   MG_CO_TRY(const auto load, lab::Load::make(loop, sockets, resolver, std::move(options), show));
   co_await load->run();
-  co_return Outcome{load->told(), to_json(load->progress())};
+  const lab::Progress& progress = load->progress();
+  co_return Outcome{load->told(), to_json(progress), progress.complete + progress.hung_up > 0};
 }
 
 // The id of the key, if the store knows it.
@@ -129,14 +133,15 @@ int load(const Cli& cli, const Options& options) {
   if (!outcome) return failed(outcome.error().what);
   if (store.empty()) {
     print(cli, *outcome, nullptr);
-    return 0;
+    return outcome->is_served ? 0 : failed(kNotServed);
   }
   // A loop of its own: the first one has stopped.
   event::UvLoop reading(clock);
   const auto comparison = run_to_end(reading, compare(reading, store, *outcome, key, from_ms));
   if (!comparison) return failed(comparison.error().what);
   print(cli, *outcome, &*comparison);
-  return comparison->verdict() ? 0 : failed("the ledger and what clients were told differ");
+  if (!comparison->verdict()) return failed("the ledger and what clients were told differ");
+  return outcome->is_served ? 0 : failed(kNotServed);
 }
 
 }  // namespace

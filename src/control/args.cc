@@ -8,8 +8,9 @@
 namespace mg::control {
 namespace {
 
-// "--daily-limit" as people type it.
+// "--daily-limit" as people type it; what a command is about has no dashes.
 std::string option(std::string_view name) {
+  if (name == "id") return "ID";
   std::string out = "--" + std::string(name);
   std::replace(out.begin(), out.end(), '_', '-');
   return out;

@@ -125,7 +125,7 @@ def test_every_command_prints_for_people_too(gateway):
 def test_refusals_say_what_is_wrong(gateway):
     tenant = gateway.tenant()
     for arguments, words in [
-            (["tenant", "show", "ten_nonsense"], "must be the id of a tenant"),
+            (["tenant", "show", "ten_nonsense"], "moongate: ID must be the id of a tenant"),
             (["tenant", "create", "--name", "x", "--kind", "king"], "--kind"),
             (["tenant", "create", "--name", "x", "--kind", "employee"], "employee"),
             (["tenant", "create", "--name", "x", "--parent", "ten_nonsense"], "--parent must be"),

@@ -32,6 +32,16 @@ def test_an_honest_gateway_is_found_honest(gateway):
     assert gateway.balance(caller.tenant) == 10 * 10**9 - nanos(report["ledger_sum"])
 
 
+def test_a_run_that_nobody_answered_has_failed(gateway):
+    caller = gateway.caller("10.00")
+    for url, model in ((gateway.base_url, "no-such-model"), ("http://127.0.0.1:1", "gpt-4o-mini")):
+        done = gateway.run("load", "--url", url, "--key", caller.key, "--requests", 5,
+                           "--models", model, "--json", seconds=60)
+        assert done.returncode == 1, done
+        assert "no request was answered" in done.stderr
+    assert gateway.balance(caller.tenant) == 10 * 10**9
+
+
 def test_clients_that_hang_up_are_explained(gateway):
     caller = gateway.caller("10.00")
     requests = sized(400, 100)
