@@ -9,7 +9,7 @@ import pytest
 import corpus
 import tally
 import wire
-from place import patience
+from place import SLOWNESS, patience
 from upstream import obliging
 
 LINEAR_S = 1.0  # for the largest of them, 200 KB
@@ -178,4 +178,5 @@ def test_large_bodies_leave_no_memory_behind(gateway, caller):
         for body in bombs:
             gateway.ask("POST", "/v1/chat/completions", body, caller.key)
     after = wire.wait_memory_below(gateway.pid, before + 8 * 2**20)
-    assert after <= before + patience(8) * 2**20, (before, after)
+    if SLOWNESS < 2:  # sanitizers keep freed memory
+        assert after <= before + 8 * 2**20, (before, after)
