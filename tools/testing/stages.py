@@ -81,7 +81,7 @@ def everything():
         build("release", quick=True),
         units("release", quick=True),
         pytest("smoke", "the binary from the outside, in short", "tests/e2e", "release",
-               "-k", "smoke", quick=True),
+               "-k", "smoke", quick=True, environment={"MOONGATE_QUICK": "1"}),
         pytest("e2e", "the binary from the outside", "tests/e2e", "release", minutes_max=45),
         pytest("docs", "every command of the documents", "tests/docs", "release"),
         Stage("sdk", "the official SDKs against the gateway", [["tests/sdk/run"]],

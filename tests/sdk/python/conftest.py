@@ -44,9 +44,15 @@ def wait_until(condition, timeout_s: float = 10):
 
 # How a request ended by the books: the entries of `explain` that post or release its hold.
 def settlement(request_id: str) -> dict:
-    story = moongate("explain", request_id)
-    assert len(story["journal"]) > 1, story
-    return story["journal"][-1]
+    stories = []
+
+    def is_settled():
+        # The wallet shows what the book knows, the journal what it has written.
+        stories.append(moongate("explain", request_id))
+        return len(stories[-1]["journal"]) > 1
+
+    wait_until(is_settled)
+    return stories[-1]["journal"][-1]
 
 
 class Told:
