@@ -8,6 +8,7 @@ namespace {
 // How far our count of a text may be from its provider's.
 constexpr int64_t kSeenFactor = 2;
 constexpr int64_t kSeenSlackTokens = 64;
+constexpr int64_t kCountErrorShare = 10;  // a tenth, by what the estimator was fitted to
 
 }  // namespace
 
@@ -42,11 +43,16 @@ Usage Metering::counted() const {
 
 FinalUsage Metering::final() const {
   if (!reported_) return {counted(), ledger::UsageSource::counted, was_invalid_, damaged_events_};
-  const int64_t since = generated_.tokens() - generated_at_report_;
-  if (since <= 0) return {*reported_, ledger::UsageSource::reported, was_invalid_, damaged_events_};
-  Usage usage = *reported_;
-  usage[Meter::output] += since;
-  return {usage, ledger::UsageSource::counted, was_invalid_, damaged_events_};
+  FinalUsage out{*reported_, ledger::UsageSource::reported, was_invalid_, damaged_events_};
+  // A report that text came behind may have spoken of the time before; one that stands at the
+  // beginning and tells the whole is borne out by our count.
+  const int64_t counted = std::min(generated_.tokens(), bounds_.output_tokens_max);
+  const bool is_stale = generated_.tokens() > generated_at_report_;
+  if (is_stale && counted - counted / kCountErrorShare > reported_->output()) {
+    out.usage[Meter::output] += counted - reported_->output();
+    out.source = ledger::UsageSource::counted;
+  }
+  return out;
 }
 
 }  // namespace mg::gateway

@@ -40,8 +40,8 @@ class Metering {
   bool has_report() const { return reported_.has_value(); }
 
   Usage counted() const;  // never more than the model can have written
-  // The provider's figures where there are plausible ones, else our count. Text that came behind
-  // the last report is counted on top of it.
+  // The provider's figures where there are plausible ones, else our count. Our count as well where
+  // text came behind the last report, and too much of it.
   FinalUsage final() const;
   bool has_output() const { return generated_.tokens() > 0 || (reported_ && reported_->output()); }
 

@@ -148,7 +148,7 @@ def test_leaving_after_each_event_is_settled_for_what_was_relayed(gateway, paced
         charge = balance - wallet["balance"]
         balance = wallet["balance"]
         connection.close()
-        if sent < 2:  # nothing was said yet, in the head's and the role's event
+        if sent < 1:  # nothing went out yet: the head waits for the first event
             assert charge == 0, sent
             continue
         assert charge > 0, sent
@@ -162,7 +162,7 @@ def test_leaving_after_each_event_is_settled_for_what_was_relayed(gateway, paced
         assert decision["usage_source"] == ("counted" if counted else "reported"), sent
         if counted:
             assert charge >= before, "more was relayed, and it cost less"
-            assert decision["usage"]["output"] <= sent
+            assert decision["usage"].get("output", 0) <= sent
         else:
             assert charge == prices.cost("gpt-4o-mini", input=3, output=2)
         assert charge == prices.cost("gpt-4o-mini", **decision["usage"])

@@ -15,7 +15,7 @@ from size import sized
 from upstream import chat_events, chunk, obliging, stream_head
 
 RECEIVE_BUFFER = 4096
-MEMORY_PER_STREAM = 512 * 1024  # 256 KiB may wait, and one reading more, in a buffer with some room
+MEMORY_PER_STREAM = 640 * 1024  # 256 KiB may wait, one reading more, and both with room to grow
 
 
 def resident_bytes(pid):
