@@ -38,13 +38,17 @@ struct RateWindow {
   int64_t reset_s = 0;  // until it is full again
 };
 
-struct AdmitDecision {
-  std::optional<Refusal> refusal;
+// What an admitted request is bound to.
+struct Admitted {
   std::vector<BudgetRequirement> budgets;
   // Keep these for RecordFacts: observe gives back what was not used.
   std::vector<TokenTake> token_takes;
   std::optional<RateWindow> requests;
   std::optional<RateWindow> tokens;
+};
+
+struct AdmitDecision : Admitted {
+  std::optional<Refusal> refusal;
 };
 
 // 0 keeps the channel's own.

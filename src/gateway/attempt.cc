@@ -8,18 +8,6 @@
 namespace mg::gateway {
 namespace {
 
-std::string_view path_of(Operation operation) {
-  switch (operation) {
-    case Operation::chat:
-      return "/chat/completions";
-    case Operation::completion:
-      return "/completions";
-    case Operation::embedding:
-      return "/embeddings";
-  }
-  MG_ASSERT(!"operation out of range");
-}
-
 // What may follow the last event of a stream, and how long it may take.
 constexpr uint64_t kRestBytesMax = 64 * limits::KiB;
 constexpr int64_t kRestMs = 1'000;
@@ -57,55 +45,38 @@ Attempt::~Attempt() {
 }
 
 event::Task<Asked> Attempt::ask() {
-  Asked asked;
   started_ns_ = loop_.now_ns();
   pass_ = health_.enter(started_ns_, breaker_, candidate_.channel->concurrency_max);
-  if (pass_ == ChannelHealth::Pass::refused) {
-    asked.failure.kind = api::FailureKind::busy;
-    asked.failure.what = "the channel is resting or full";
-    co_return asked;
-  }
+  if (pass_ == ChannelHealth::Pass::refused)
+    co_return Failure{api::FailureKind::busy, 0, {}, "the channel is resting or full"};
   Result<http::ResponseHead> head = co_await exchange_heads();
-  if (interrupted_) {
-    asked.kind = Asked::Kind::interrupted;
-    co_return asked;
-  }
+  if (interrupted_) co_return Interrupted();
   if (!head) {
-    asked.failure = failure_of(head.error());
-    if (!lease_) asked.failure.kind = api::FailureKind::connect;
-    report(asked.failure);
-    co_return asked;
+    Failure failure = failure_of(head.error());
+    if (!lease_) failure.kind = api::FailureKind::connect;
+    co_return reported(std::move(failure));
   }
   first_byte_ns_ = loop_.now_ns();
-  asked.head = std::move(*head);
-  const bool is_answer = judge(asked.head, {}).blame == Blame::nobody;
-  if (is_answer && is_coded(asked.head.headers)) {
-    asked.failure = {api::FailureKind::garbage,
-                     asked.head.status,
-                     {},
-                     "the upstream coded its answer although nobody asked"};
-    report(asked.failure);
-    co_return asked;
-  }
-  if (is_answer) {
-    asked.kind = Asked::Kind::answer;
-    co_return asked;
-  }
+  const bool is_answer = judge(*head, {}).blame == Blame::nobody;
+  if (is_answer && is_coded(head->headers))
+    co_return reported({api::FailureKind::garbage,
+                        head->status,
+                        {},
+                        "the upstream coded its answer although nobody asked"});
+  if (is_answer) co_return std::move(*head);
   const std::string said = co_await read_error_body();
-  Judgement judgement = judge(asked.head, said);
-  if (judgement.blame == Blame::client) {
-    health_.succeeded(pass_);
-    has_verdict_ = true;
-    asked.kind = Asked::Kind::client_fault;
-    asked.fault = {
-        asked.head.status,
-        std::string(asked.head.headers.find("content-type").value_or("application/json")),
-        masked(said)};
-    co_return asked;
-  }
-  asked.failure = std::move(judgement.failure);
-  report(asked.failure);
-  co_return asked;
+  Judgement judgement = judge(*head, said);
+  if (judgement.blame != Blame::client) co_return reported(std::move(judgement.failure));
+  health_.succeeded(pass_);
+  has_verdict_ = true;
+  co_return ClientFault{
+      head->status, std::string(head->headers.find("content-type").value_or("application/json")),
+      masked(said)};
+}
+
+Failure Attempt::reported(Failure failure) {
+  report(failure);
+  return failure;
 }
 
 // Sends the request and waits for the head. A kept connection may have been closed by the peer at
@@ -150,7 +121,8 @@ std::string Attempt::write_head(size_t body_bytes) const {
   headers.add("accept-encoding", "identity");
   headers.add("user-agent", "moongate");
   std::string head;
-  const std::string target = channel.path_prefix + std::string(path_of(operation_));
+  const std::string target =
+      channel.path_prefix + std::string(path_of(operation_).substr(kApiPrefix.size()));
   const Result<> written = http::write_request_head(head, http::Method::post, target,
                                                     channel.destination.origin.host_field(),
                                                     headers, http::Framing::length(body_bytes));

@@ -5,6 +5,7 @@
 
 #include <string>
 #include <tl/expected.hpp>
+#include <variant>
 #include <vector>
 
 #include "event/loop.h"
@@ -22,14 +23,11 @@ struct ClientFault {
   std::string body;  // credentials masked
 };
 
-// What asking led to.
-struct Asked {
-  enum class Kind : uint8_t { answer, client_fault, failure, interrupted };
-  Kind kind = Kind::failure;
-  http::ResponseHead head;  // of an answer: 2xx
-  ClientFault fault;
-  Failure failure;
-};
+// The client left meanwhile.
+struct Interrupted {};
+
+// What asking led to: the head of an answer (2xx), or one of the ways in which there is none.
+using Asked = std::variant<http::ResponseHead, ClientFault, Failure, Interrupted>;
 
 class Attempt {
  public:
@@ -65,6 +63,7 @@ class Attempt {
   event::Task<Result<http::ResponseHead>> exchange_heads();
   event::Task<std::string> read_error_body();
   void report(const Failure& failure);
+  Failure reported(Failure failure);
 
   event::Loop& loop_;
   http::Pool& pool_;

@@ -32,7 +32,7 @@ Price::Price(const Model& model, const PriceTiers& tiers)
         of_tier[at] = of_tier[static_cast<size_t>(parent(meter))];
         continue;
       }
-      of_tier[at] = lines_.size();
+      of_tier[at] = static_cast<uint16_t>(lines_.size());
       api::PriceLine line;
       line.model = model.id;
       line.meter = name(meter);

@@ -36,8 +36,7 @@ class Price {
   Result<Money> ceiling(int64_t input_tokens_max, int64_t output_tokens_max) const;
 
  private:
-  static constexpr size_t kNone = static_cast<size_t>(-1);
-  using TierLines = std::array<size_t, kMeterCount>;  // index into lines_, per meter
+  using TierLines = std::array<uint16_t, kMeterCount>;  // index into lines_, per meter
 
   const TierLines& tier(int64_t input_tokens) const;
 

@@ -1,7 +1,6 @@
 #include "gateway/endpoint.h"
 
 #include <algorithm>
-#include <array>
 
 #include "base/json.h"
 #include "gateway/caller.h"
@@ -12,13 +11,7 @@
 namespace mg::gateway {
 namespace {
 
-struct Path {
-  std::string_view path;
-  Operation operation;
-};
-constexpr std::array<Path, 3> kPosts = {{{"/v1/chat/completions", Operation::chat},
-                                         {"/v1/completions", Operation::completion},
-                                         {"/v1/embeddings", Operation::embedding}}};
+constexpr Operation kOperations[] = {Operation::chat, Operation::completion, Operation::embedding};
 
 constexpr std::string_view kModels = "/v1/models";
 constexpr std::string_view kLive = "/health/live";
@@ -26,9 +19,10 @@ constexpr std::string_view kReady = "/health/ready";
 constexpr std::string_view kMetrics = "/metrics";
 constexpr std::string_view kPrometheus = "text/plain; version=0.0.4; charset=utf-8";
 
-auto find_post(std::string_view path) {
-  return std::find_if(kPosts.begin(), kPosts.end(),
-                      [&](const Path& known) { return known.path == path; });
+std::optional<Operation> find_post(std::string_view path) {
+  for (const Operation operation : kOperations)
+    if (path == path_of(operation)) return operation;
+  return std::nullopt;
 }
 
 bool is_get_path(std::string_view path) {
@@ -70,9 +64,7 @@ std::optional<Operation> Endpoint::asked_operation(const http::ServerConnection&
   if (!serves_.api || head.method != http::Method::post ||
       client.pressure() >= http::Pressure::refuse)
     return std::nullopt;
-  const auto post = find_post(head.path());
-  if (post == kPosts.end()) return std::nullopt;
-  return post->operation;
+  return find_post(head.path());
 }
 
 // All others, at once.
@@ -83,7 +75,7 @@ event::Task<> Endpoint::answer(http::ServerConnection& client) {
     refuse(client, refusal(Code::overloaded, "too many connections"));
     co_return;
   }
-  const bool is_post = serves_.api && find_post(head.path()) != kPosts.end();
+  const bool is_post = serves_.api && find_post(head.path()).has_value();
   switch (head.method) {
     case http::Method::options:
       answer_options(client);

@@ -82,20 +82,15 @@ event::Task<Relayed> Exchange::try_candidate(const Candidate& candidate) {
     co_return relayed;
   }
   Asked asked = co_await attempt_->ask();
-  switch (asked.kind) {
-    case Asked::Kind::interrupted:
-      relayed.ending = Ending::client_left;
-      break;
-    case Asked::Kind::client_fault:
-      fault_ = std::make_unique<const ClientFault>(std::move(asked.fault));
-      break;
-    case Asked::Kind::failure:
-      relayed.failure = std::move(asked.failure);
-      break;
-    case Asked::Kind::answer:
-      relay_ = make_relay(std::exchange(asked.head, {}));
-      relayed = co_await relay_->run();
-      break;
+  if (auto* head = std::get_if<http::ResponseHead>(&asked)) {
+    relay_ = make_relay(std::exchange(*head, {}));
+    relayed = co_await relay_->run();
+  } else if (auto* fault = std::get_if<ClientFault>(&asked)) {
+    fault_ = std::make_unique<const ClientFault>(std::move(*fault));
+  } else if (auto* failure = std::get_if<Failure>(&asked)) {
+    relayed.failure = std::move(*failure);
+  } else {
+    relayed.ending = Ending::client_left;
   }
   if (relayed.failure.kind != api::FailureKind::busy || relayed.ending != Ending::failed)
     ++attempts_;
@@ -143,7 +138,8 @@ event::Task<bool> Exchange::recover(const Failure& failure) {
 }
 
 std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
-  content_type_ = head.headers.find("content-type").value_or("application/json");
+  if (!body_.is_stream())
+    content_type_ = head.headers.find("content-type").value_or("application/json");
   metering_.emplace(input_.estimate, usage_bounds(model(), body_, input_), profile_.tokenizer);
   RelayParts parts{services_.loop,
                    client_,

@@ -96,13 +96,13 @@ class Exchange final : private http::GoneSink {
   Caller caller_;
   std::string key_text_;
   IpAddress ip_;
-  std::string path_;
+  std::string_view path_;
   RequestBody body_;
   std::unique_ptr<const Constraints> constraints_;
   std::optional<ledger::Digest> idempotency_;
   std::shared_ptr<const StoredAnswer> stored_;
   std::unique_ptr<api::RequestFacts> facts_;  // while policies are asked; see facts()
-  api::AdmitDecision admitted_;
+  api::Admitted admitted_;
   const Model* model_ = nullptr;
   TokenProfile profile_{};  // how its vendor counts
   InputTokens input_;

@@ -44,7 +44,7 @@ No Exchange::authenticate() {
   const http::RequestHead& head = client_.head();
   ip_ = client_address(client_.peer(), head.headers.joined("x-forwarded-for"),
                        services_.settings.trusted_proxies);
-  path_ = head.path();
+  path_ = path_of(operation_);
   if (const auto origin = head.headers.find("origin")) origin_ = *origin;
   auto caller = gateway::authenticate(head.headers, serving_->world->directory(), wall_ms_);
   if (!caller) return std::move(caller.error());
@@ -110,7 +110,8 @@ No Exchange::claim_idempotency(const std::string& key) {
                                             " bytes");
   const ledger::Digest digest = tls::sha256(key_text_ + '\n' + key).bytes;
   const IdempotencyTable::Claim claim = services_.idempotency.claim(
-      digest, tls::sha256(path_ + '\n' + body_.text()).bytes, id_, services_.loop.now_ns());
+      digest, tls::sha256(std::string(path_) + '\n' + body_.text()).bytes, id_,
+      services_.loop.now_ns());
   const std::string first = claim.request.text(kRequestPrefix);
   switch (claim.verdict) {
     case IdempotencyTable::Claim::Verdict::fresh:
@@ -187,9 +188,10 @@ const api::RequestFacts& Exchange::facts() {
 
 No Exchange::admit() {
   if (!policies().has(api::Phase::admit)) return std::nullopt;
-  admitted_ = policies().admit(facts());
-  if (!admitted_.refusal) return std::nullopt;
-  const api::Refusal& no = *admitted_.refusal;
+  api::AdmitDecision decision = policies().admit(facts());
+  admitted_ = std::move(static_cast<api::Admitted&>(decision));
+  if (!decision.refusal) return std::nullopt;
+  const api::Refusal& no = *decision.refusal;
   record_.module = no.module;
   services_.metrics.refused_by_policy.add();
   return policy_refusal(no.status, no.code, no.message, no.retry_after_s);

@@ -28,7 +28,7 @@ struct DecisionRecord {
   int status = 0;
   std::string code;     // of a refusal or failure; empty: served
   std::string message;  // the words that went with it
-  std::string outcome;  // "completed", "client_left", "refused", ...
+  std::string_view outcome;  // "completed", "client_left", "refused", ...
   std::string module;   // the policy that refused
   std::vector<Candidate> candidates;
   std::vector<AttemptRecord> attempts;

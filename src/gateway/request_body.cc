@@ -51,6 +51,18 @@ ondemand::parser& span_parser() {
 
 }  // namespace
 
+std::string_view path_of(Operation operation) {
+  switch (operation) {
+    case Operation::chat:
+      return "/v1/chat/completions";
+    case Operation::completion:
+      return "/v1/completions";
+    case Operation::embedding:
+      return "/v1/embeddings";
+  }
+  MG_ASSERT(!"operation out of range");
+}
+
 std::string_view name(Operation operation) {
   switch (operation) {
     case Operation::chat:

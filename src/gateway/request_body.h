@@ -17,6 +17,9 @@ namespace mg::gateway {
 
 enum class Operation : uint8_t { chat, completion, embedding };
 std::string_view name(Operation operation);
+// Where clients POST it: "/v1/chat/completions"; upstreams have it behind a prefix of their own.
+std::string_view path_of(Operation operation);
+inline constexpr std::string_view kApiPrefix = "/v1";
 
 // A part of a text, to be replaced; an empty one is a place to insert at.
 struct Splice {
