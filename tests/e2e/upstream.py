@@ -1,6 +1,7 @@
 """A scripted upstream of raw sockets: it sends exactly the bytes it is told to, at the pace it is
 told, and ends its connections as it is told."""
 
+import contextlib
 import json
 import socket
 import struct
@@ -93,7 +94,8 @@ class Upstream:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self.port = self._listener.getsockname()[1]
         self._open = set()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     @property
     def url(self):
@@ -106,6 +108,10 @@ class Upstream:
                 "models": models or {"*": True}, **settings}
 
     def close(self):
+        # Waited for: an accept() under way would go on with whatever gets the descriptor next.
+        with contextlib.suppress(OSError):  # closed before
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
         self._listener.close()
         with self._lock:
             left = list(self._open)
