@@ -26,10 +26,10 @@ struct DecisionRecord {
   std::string model;
   bool stream = false;
   int status = 0;
-  std::string code;     // of a refusal or failure; empty: served
-  std::string message;  // the words that went with it
+  std::string code;          // of a refusal or failure; empty: served
+  std::string message;       // the words that went with it
   std::string_view outcome;  // "completed", "client_left", "refused", ...
-  std::string module;   // the policy that refused
+  std::string module;        // the policy that refused
   std::vector<Candidate> candidates;
   std::vector<AttemptRecord> attempts;
   std::string channel;  // the one that served, or failed last
