@@ -73,11 +73,6 @@ event::Task<Result<uint64_t>> Process::adopt(script::SourceTree tree) {
 
 event::Task<Result<>> Process::publish() {
   auto world = make_world();
-  {
-    std::lock_guard lock(shared_mutex_);
-    world_ = world;
-  }
-  if (workers_.empty()) co_return Result<>();
   const auto confirmations = std::make_shared<Confirmations>(workers_.size());
   for (const auto& worker : workers_) {
     worker->publish(world, [this, confirmations](Result<> outcome) {
@@ -89,8 +84,10 @@ event::Task<Result<>> Process::publish() {
         to_main_->post_always([confirmations] { confirmations->all_done.raise(); });
     });
   }
-  co_await confirmations->all_done.wait();
+  if (!workers_.empty()) co_await confirmations->all_done.wait();
   if (confirmations->error) co_return tl::unexpected(*confirmations->error);
+  std::lock_guard lock(shared_mutex_);
+  world_ = world;  // what readiness names serves by now
   co_return Result<>();
 }
 

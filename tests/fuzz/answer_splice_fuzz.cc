@@ -67,7 +67,7 @@ void check_tail(const std::string& text, const AnswerFacts& facts) {
 void check(const std::string& text) {
   AnswerReader reader;
   TokenCounter generated{Tokenizer()};
-  const AnswerFacts facts = reader.read(text, api::Provider(), generated);
+  const AnswerFacts facts = reader.read(text, api::Provider(), &generated);
   MG_ASSERT(generated.tokens() >= 0);
   MG_ASSERT(facts.is_json || (!facts.has_usage && !facts.is_error && !facts.has_choices));
   if (facts.usage)

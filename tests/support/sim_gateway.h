@@ -77,8 +77,7 @@ struct Answer {
 // A client with one connection.
 class SimClient final : public event::ReadSink {
  public:
-  SimClient(SimLoop& loop, std::unique_ptr<event::Stream> stream)
-      : stream_(std::move(stream)), loop_(loop) {
+  explicit SimClient(std::unique_ptr<event::Stream> stream) : stream_(std::move(stream)) {
     stream_->read_start(*this);
     parser_.expect(http::Method::post);
   }
@@ -113,7 +112,6 @@ class SimClient final : public event::ReadSink {
   void on_read_end(Error error) override { answer_.end = error; }
 
   std::unique_ptr<event::Stream> stream_;
-  SimLoop& loop_;
   http::ResponseParser parser_;
   Answer answer_;
 };
@@ -207,7 +205,7 @@ class SimGateway {
   std::unique_ptr<SimClient> connect() {
     auto stream = finish(loop, sockets.connect(address, 1000));
     REQUIRE(stream);
-    return std::make_unique<SimClient>(loop, std::move(*stream));
+    return std::make_unique<SimClient>(std::move(*stream));
   }
   std::string request(const std::string& body, const std::string& more = "",
                       const std::string& path = "/v1/chat/completions") const {
