@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "base/assert.h"
 #include "script/lua_value.h"
 #include "script/sandbox.h"
 #include "script/state.h"
