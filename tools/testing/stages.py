@@ -11,7 +11,7 @@ FUZZ_SECONDS_EACH = 20
 # What the thread sanitizer builds and runs: the folders in which threads meet.
 THREADED = ["event", "tls", "ledger", "limit", "script", "gateway", "lab"]
 # Patterns of the end-to-end tests that are worth their time with a sanitizer on top.
-E2E_WITH_THREADS = "smoke or load or reload or drain or breaker or parallel"
+E2E_WITH_THREADS = "smoke or test_load or reload or drain or breaker or parallel"
 
 
 @dataclasses.dataclass
