@@ -15,7 +15,7 @@ from size import sized
 from upstream import chat_events, chunk, obliging, stream_head
 
 RECEIVE_BUFFER = 4096
-MEMORY_PER_STREAM = 640 * 1024  # 256 KiB may wait, one reading more, and both with room to grow
+MEMORY_PER_STREAM = 720 * 1024  # 256 KiB may wait, one reading more, and the allocator needs room
 
 
 def resident_bytes(pid):
