@@ -105,7 +105,10 @@ void UvLoop::set_uv_timer() {
     return;
   }
   // Rounded up: a wake-up just before the deadline would find nothing due and spin.
-  const int64_t wait_ms = std::max<int64_t>(0, (due - now_ns() + kNsPerMs - 1) / kNsPerMs);
+  // The clock itself: now_ns() would still be that of this turn when the loop wakes in the next
+  // one.
+  const int64_t wait_ns = due - clock().monotonic_ns();
+  const int64_t wait_ms = std::max<int64_t>(0, (wait_ns + kNsPerMs - 1) / kNsPerMs);
   uv_update_time(&uv_);
   uv_timer_start(
       timer_.get(), [](uv_timer_t* h) { owner_of<UvLoop>(h)->uv_timer_due_ns_ = kNever; },

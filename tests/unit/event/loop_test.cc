@@ -168,6 +168,30 @@ TEST_CASE("libuv's loop sleeps until a deadline and not longer") {
   CHECK(took_ms >= 40);
 }
 
+TEST_CASE("who is woken from a long sleep finds the time of waking, not that of falling asleep") {
+  SystemClock clock;
+  UvLoop loop(clock);
+  struct Never {
+    void now() { FAIL("the deadline is far away"); }
+  } never;
+  // Armed anew before each sleep, so that the loop has a wake-up to set.
+  Timer far = Timer::calling<&Never::now>(loop.timers(), &never);
+  far.start_ms(60'000);
+  int64_t woken_ns = 0, seen_ns = 0;
+  const auto waker = loop.make_waker([&] {
+    seen_ns = loop.now_ns();
+    loop.stop();
+  });
+  std::thread other([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    woken_ns = clock.monotonic_ns();
+    waker->wake();
+  });
+  loop.run();
+  other.join();
+  CHECK(seen_ns >= woken_ns);
+}
+
 TEST_CASE("work in the pool comes back to the loop") {
   SystemClock clock;
   UvLoop loop(clock);
