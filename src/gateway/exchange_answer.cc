@@ -99,11 +99,7 @@ void Exchange::release(const Relayed& relayed, const Settled& settled) {
       end_broken(refusal_for(relayed.failure));
       break;
     case Ending::cut:
-      if (body_.is_stream()) {
-        end_cut_stream();
-      } else {
-        end_broken(refusal(Code::insufficient_quota, "the balance did not cover the whole answer"));
-      }
+      end_cut_stream();
       break;
     case Ending::client_left:
     case Ending::unsettled:

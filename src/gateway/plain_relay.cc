@@ -31,8 +31,9 @@ event::Task<std::optional<Ending>> PlainRelay::pass_on() {
   count(out);
   const bool is_there = co_await send(out);
   if (!is_there && is_drained_out()) co_return Ending::client_left;
-  const bool is_covered = co_await keep_covered();
-  if (!is_covered) co_return client_gone_ ? Ending::client_left : Ending::cut;
+  // Cutting it would save nothing: its provider has written all of it. What it comes to is settled
+  // at its end, by the provider's word.
+  mark_covered();
   co_return std::nullopt;
 }
 

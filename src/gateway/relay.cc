@@ -97,6 +97,8 @@ void Relay::mark(Money cost) {
   marked_ = cost;
 }
 
+void Relay::mark_covered() { mark(std::min(metered(), parts_.hold.amounts()[0])); }
+
 event::Task<bool> Relay::keep_covered() {
   const int64_t generated = parts_.metering.generated().tokens();
   if (covered_tokens_ >= 0 && generated - covered_tokens_ < kLookEveryTokens) co_return true;

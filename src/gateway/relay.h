@@ -74,6 +74,8 @@ class Relay {
   // Brings the hold up to date with what was metered, extends it where it runs short. False when
   // it is used up.
   event::Task<bool> keep_covered();
+  // The first half of that: what was metered, as far as the hold covers it.
+  void mark_covered();
   event::Task<bool> extend(Money amount);
   Relayed ended(Ending ending, Failure failure = {}) const;
   // What the end of reading means: the client's leaving, or the upstream's failing.

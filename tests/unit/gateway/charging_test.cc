@@ -172,6 +172,19 @@ TEST_CASE("embeddings that were sent are paid for, though their client leaves be
   CHECK(record.cost > Money());
 }
 
+TEST_CASE("a long plain answer is not cut for what its bytes look like, and charged as reported") {
+  const char* const model =
+      R"({"models":[{"id":"m","provider":"openai","mode":"chat","price":{"input":"0","output":"100"}}]})";
+  Fixture f(model, "1.00");  // 10,000 tokens, and a hold for 4,096 of them
+  const std::string sound(limits::plain_answer_bytes_max + 4 * limits::plain_answer_tail_bytes,
+                          'Q');
+  const auto& record = f.after(ask("", "m"), json_answer(completion(sound, usage(9, 3000))));
+  CHECK(f.answer.complete);
+  CHECK(record.outcome == "completed");
+  CHECK(record.usage.source == UsageSource::reported);
+  CHECK(record.cost == *parse_money("0.30"));
+}
+
 TEST_CASE("a stream is whole when every choice is, not when the first one is") {
   Fixture f;
   const std::string begun = test::sse_head() + sse_chunk(delta("left")) +
