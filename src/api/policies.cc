@@ -68,7 +68,9 @@ bool Policies::Parts::ask(Phase phase, const RequestFacts& request, PhaseCall& h
   bool good = true;
   {
     script::Run run(hooks->state());
-    for (size_t step = 0;; ++step) {
+    // After the last module's failure nothing is called: a budget that ends just then is no failure
+    // of a module that does not exist.
+    for (size_t step = 0; step < hooks->count(number); ++step) {
       const script::Outcome outcome = hooks->call(run, number, step, hooks_call);
       if (outcome.done()) break;
       good = false;

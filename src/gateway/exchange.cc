@@ -43,6 +43,7 @@ event::Task<> Exchange::run() {
   // Ordered now, durable soon: the upstream is asked meanwhile.
   if (!no) no = co_await take_hold();
   if (no) {
+    end_claim({}, {});
     refuse(*no);
     co_return finish();
   }

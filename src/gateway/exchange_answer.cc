@@ -69,8 +69,27 @@ void Exchange::pass_fault(const ClientFault& fault) {
   client_.respond(fault.status, headers, fault.body);
 }
 
+// Before the answer goes out: who has it may use the key again at once, and meet another worker.
+// What was not charged may be asked for again.
+void Exchange::end_claim(const Relayed& relayed, const Settled& settled) {
+  if (!idempotency_) return;
+  IdempotencyTable& table = services_.idempotency;
+  const int64_t now_ns = services_.loop.now_ns();
+  if (settled.no || !settled.is_posted) {
+    table.forget(*idempotency_);
+  } else if (relayed.ending != Ending::completed || body_.is_stream() || client_.has_begun()) {
+    table.charged(*idempotency_, now_ns);
+  } else {
+    table.keep(*idempotency_,
+               {200, content_type_, record_.channel, to_short_text(settled.charge), id_,
+                static_cast<const PlainRelay&>(*relay_).rest()},
+               now_ns);
+  }
+}
+
 void Exchange::release(const Relayed& relayed, const Settled& settled) {
   client_.watch_gone(nullptr);
+  end_claim(relayed, settled);
   if (relayed.ending == Ending::completed) attempt_->leave_rest(serving_);
   record_.outcome = name(relayed.ending);
   record_.status = 200;
@@ -107,9 +126,6 @@ void Exchange::release(const Relayed& relayed, const Settled& settled) {
       client_.abort();
       break;
   }
-  // What was not charged may be asked for again.
-  if (idempotency_ && settled.is_posted)
-    services_.idempotency.charged(*idempotency_, services_.loop.now_ns());
 }
 
 void Exchange::release_plain(const Settled& settled) {
@@ -124,11 +140,6 @@ void Exchange::release_plain(const Settled& settled) {
   headers.add("x-moongate-cost", to_short_text(settled.charge));
   if (!headers.add_checked("content-type", content_type_)) headers.add("content-type", kJsonType);
   client_.respond(200, headers, relay.rest());
-  if (!idempotency_) return;
-  services_.idempotency.keep(
-      *idempotency_,
-      {200, content_type_, record_.channel, to_short_text(settled.charge), id_, relay.rest()},
-      services_.loop.now_ns());
 }
 
 void Exchange::release_stream(const Settled& settled) {

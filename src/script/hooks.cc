@@ -1,5 +1,6 @@
 #include "script/hooks.h"
 
+#include "base/assert.h"
 #include "script/freeze.h"
 #include "script/lua_value.h"
 #include "script/sandbox.h"
@@ -49,6 +50,7 @@ void Hooks::load(lua_State* L, const BundleRecipe& recipe) {
 
 Outcome Hooks::call(Run& run, size_t phase, size_t& step, HookCall& call) {
   const std::vector<Hook>& hooks = hooks_[phase];
+  MG_ASSERT(step < hooks.size());
   return run.call([&](lua_State* L) {
     luaL_checkstack(L, 32, "calling hooks");
     for (; step < hooks.size(); ++step) {

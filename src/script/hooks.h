@@ -44,8 +44,8 @@ class Hooks {
     return bundle_->modules()[hooks_[phase][step].module];
   }
 
-  // Calls the hooks of a phase in order, from `step` on, until one has said enough. When a hook
-  // fails, `step` is left at it.
+  // Calls the hooks of a phase in order, from `step` on, until one has said enough. `step` is below
+  // count(phase), and when a hook fails it is left at that one.
   Outcome call(Run& run, size_t phase, size_t& step, HookCall& call);
 
  private:

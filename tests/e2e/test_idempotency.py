@@ -1,6 +1,7 @@
 """Idempotency-Key: while a request runs its copies wait outside, afterwards they are given what it
 was given, and whatever happens it is charged once."""
 
+import contextlib
 import threading
 
 import crowd
@@ -61,6 +62,27 @@ def test_a_copy_waits_outside_and_is_then_given_the_stored_answer(workshop):
     stranger = gateway.caller("10.00", name="stranger")
     assert gateway.chat(stranger.key, headers=key).body != answer.body
     assert len(upstream.requests) == 2
+
+
+def test_a_copy_right_behind_the_answer_finds_it_whichever_worker_it_meets(workshop):
+    script = Held()
+    script.go.set()
+    upstream = workshop.upstream(script)
+    gateway = workshop.gateway([upstream.channel()], workers=2)
+    caller = gateway.caller("10.00")
+    with contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(gateway.connect()) for _ in range(6)]
+        rounds = sized(200, 40)
+        for number in range(rounds):
+            asks = [connections[(number + i) % len(connections)] for i in range(3)]
+            answers = []
+            for connection in asks:
+                connection.ask("POST", "/v1/chat/completions", crowd.chat(),
+                               {"Idempotency-Key": f"behind {number}"}, caller.key)
+                answers.append(connection.read_answer())
+            assert {(answer.status, answer.body) for answer in answers} == {
+                (200, answers[0].body)}, (number, answers)
+    assert len(upstream.requests) == rounds
 
 
 def test_of_many_copies_at_once_one_is_charged(workshop):

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -39,12 +40,14 @@ class Ears final : public Reports {
   void failed(std::string_view module, Phase phase, std::string_view what) override {
     failures.push_back(std::string(module) + " " + std::string(name(phase)) + ": " +
                        std::string(what));
+    if (on_failure) on_failure();
   }
   void said(std::string_view module, LogLevel, std::string_view text) override {
     lines.push_back(std::string(module) + ": " + std::string(text));
   }
   std::vector<std::string> failures;
   std::vector<std::string> lines;
+  std::function<void()> on_failure;
 };
 
 struct World {

@@ -2,6 +2,7 @@
 // one fails.
 #include "api/policies.h"
 #include "policies/world.h"
+#include "script/profile.h"
 
 using namespace mg;
 using namespace mg::api;
@@ -390,6 +391,40 @@ TEST_CASE("observe: all modules run, also after one that failed") {
   CHECK(decision.tags == std::vector<std::string>{"one", "two", "c:a"});
   CHECK(world.ears.failures.size() == 1);
 }
+
+#ifndef MG_UNDER_TSAN
+
+TEST_CASE("observe: time that ends after the last module failed is no other module's failure") {
+  script::Watchdog watchdog;
+  script::WatchSlot slot(watchdog);
+  World world;
+  world.slot = &slot;
+  // The time of the run passes between two modules.
+  world.ears.on_failure = [] {
+    const int64_t until_ns = thread_cpu_ns() + 4 * script::kPolicyProfile.cpu_ns;
+    while (thread_cpu_ns() < until_ns) {
+    }
+  };
+  const std::string bad = "return { observe = function() error('x') end }";
+  {
+    const auto policies =
+        world.open(World::tree({{"policies/bad.lua", bad}}, "return { observe = { { 'bad' } } }"));
+    CHECK(policies->observe(world.request, world.record).tags.empty());
+    CHECK(policies->counts(Phase::observe).errors == 1);
+    CHECK(policies->counts(Phase::observe).out_of_time == 0);
+  }
+  const auto policies = world.open(World::tree(
+      {{"policies/bad.lua", bad},
+       {"policies/good.lua", "return { observe = function() return { tags = { 'one' } } end }"}},
+      "return { observe = { { 'bad' }, { 'good' } } }"));
+  CHECK(policies->observe(world.request, world.record).tags.empty());
+  CHECK(policies->counts(Phase::observe).errors == 1);
+  CHECK(policies->counts(Phase::observe).out_of_time == 1);
+  CHECK(world.ears.failures.size() == 3);
+  CHECK(world.ears.failures.back().find("good observe: ") == 0);
+}
+
+#endif
 
 TEST_CASE("observe: what is returned is ignored but for tags, which are bounded") {
   const auto tags = [](const std::string& body) -> int {
