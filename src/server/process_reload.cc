@@ -60,15 +60,21 @@ event::Task<Result<uint64_t>> Process::adopt(script::SourceTree tree) {
   const uint64_t next = bundle_->generation() + 1;
   const auto build = [tree = std::move(tree), next] { return build_generation(tree, next); };
   Generation built = co_await event::offloaded(loop_, build);
-  {
-    std::lock_guard lock(shared_mutex_);
-    policies_status_ = built.problems.empty() ? "ok" : built.problems;
+  Result<> adopted;
+  if (built.problems.empty()) {
+    bundle_ = std::move(built.bundle);
+    catalogue_ = std::move(built.catalogue);
+    adopted = co_await publish();
+  } else {
+    adopted = fail(Errc::invalid, built.problems);
   }
-  if (!built.problems.empty()) co_return fail(Errc::invalid, built.problems);
-  bundle_ = std::move(built.bundle);
-  catalogue_ = std::move(built.catalogue);
-  MG_CO_CHECK(co_await publish());
-  co_return bundle_->generation();
+  {
+    // Only now: who reads that policies are ok finds the generation that made them so.
+    std::lock_guard lock(shared_mutex_);
+    policies_status_ = adopted ? "ok" : adopted.error().what;
+  }
+  if (!adopted) co_return tl::unexpected(adopted.error());
+  co_return next;
 }
 
 event::Task<Result<>> Process::publish() {
