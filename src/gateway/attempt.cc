@@ -83,32 +83,29 @@ Failure Attempt::reported(Failure failure) {
 // the very moment it was used; when it ends without a single byte, the request goes out once more,
 // on a new one.
 event::Task<Result<http::ResponseHead>> Attempt::exchange_heads() {
-  const Channel& channel = *candidate_.channel;
-  const auto usage = channel.provider.takes_stream_usage ? RequestBody::StreamUsage::ask
-                                                         : RequestBody::StreamUsage::as_is;
-  const std::vector<Splice> splices = body_.splices(candidate_.upstream_model, usage);
-  const std::vector<std::string_view> pieces = spliced(body_.text(), splices);
-  size_t bytes = 0;
-  for (std::string_view piece : pieces) bytes += piece.size();
-  const std::string head = write_head(bytes);
-  lease_ = pool_.take_idle(channel.destination);
-  if (lease_) {
-    send(head, pieces);
+  lease_ = pool_.take_idle(candidate_.channel->destination);
+  for (bool is_kept = lease_.has_value();; is_kept = false) {
+    if (!is_kept) {
+      const Result<> connected = co_await connect();
+      if (!connected) co_return tl::unexpected(connected.error());
+    }
+    send();
     Result<http::ResponseHead> answer =
         co_await upstream().read_head(within_total(candidate_.timeouts.first_byte_ms));
-    const bool is_stale = !answer && answer.error().code == Errc::closed && !interrupted_;
+    const bool is_stale =
+        is_kept && !answer && answer.error().code == Errc::closed && !interrupted_;
     if (!is_stale) co_return answer;
     lease_.reset();
   }
-  Result<http::Lease> fresh =
-      co_await pool_.connect(channel.destination, within_total(candidate_.timeouts.connect_ms));
+}
+
+event::Task<Result<>> Attempt::connect() {
+  Result<http::Lease> fresh = co_await pool_.connect(candidate_.channel->destination,
+                                                     within_total(candidate_.timeouts.connect_ms));
   if (!fresh) co_return tl::unexpected(std::move(fresh.error()));
   lease_.emplace(std::move(*fresh));
   if (interrupted_) co_return fail(Errc::interrupted, "the client left");
-  send(head, pieces);
-  Result<http::ResponseHead> answer =
-      co_await upstream().read_head(within_total(candidate_.timeouts.first_byte_ms));
-  co_return answer;
+  co_return Result<>();
 }
 
 std::string Attempt::write_head(size_t body_bytes) const {
@@ -130,8 +127,16 @@ std::string Attempt::write_head(size_t body_bytes) const {
   return head;
 }
 
-void Attempt::send(std::string_view head, const std::vector<std::string_view>& pieces) {
-  upstream().send(http::Method::post, head, pieces);
+// Nothing of what is sent is kept: waiting may take long, and sending anew is rare.
+void Attempt::send() {
+  const auto usage = candidate_.channel->provider.takes_stream_usage
+                         ? RequestBody::StreamUsage::ask
+                         : RequestBody::StreamUsage::as_is;
+  const std::vector<Splice> splices = body_.splices(candidate_.upstream_model, usage);
+  const std::vector<std::string_view> pieces = spliced(body_.text(), splices);
+  size_t bytes = 0;
+  for (std::string_view piece : pieces) bytes += piece.size();
+  upstream().send(http::Method::post, write_head(bytes), pieces);
 }
 
 event::Task<std::string> Attempt::read_error_body() {

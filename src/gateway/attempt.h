@@ -59,7 +59,8 @@ class Attempt {
   // So many milliseconds, or what is left of total_ms.
   int64_t within_total(int64_t ms) const;
   std::string write_head(size_t body_bytes) const;
-  void send(std::string_view head, const std::vector<std::string_view>& pieces);
+  void send();
+  event::Task<Result<>> connect();
   event::Task<Result<http::ResponseHead>> exchange_heads();
   event::Task<std::string> read_error_body();
   void report(const Failure& failure);

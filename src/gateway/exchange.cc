@@ -47,6 +47,7 @@ event::Task<> Exchange::run() {
     refuse(*no);
     co_return finish();
   }
+  facts_.reset();  // an answer may take long
   client_.watch_gone(this);
   const Relayed relayed = co_await serve();          // The answer went out, but for its end.
   const Settled settled = co_await settle(relayed);  // The charge is durable ...
@@ -58,7 +59,7 @@ event::Task<> Exchange::run() {
 // answer has gone out.
 event::Task<Relayed> Exchange::serve() {
   Relayed relayed;
-  relayed.failure.kind = api::FailureKind::busy;
+  relayed.failure = std::make_unique<const Failure>(Failure{api::FailureKind::busy, 0, {}, {}});
   while (at_ < candidates_.size() && attempts_ < limits::attempts_max) {
     if (candidates_[at_].passed != Passed::no) {
       ++at_;
@@ -66,7 +67,7 @@ event::Task<Relayed> Exchange::serve() {
     }
     relayed = co_await try_candidate(candidates_[at_]);
     if (relayed.ending != Ending::failed || fault_) break;
-    const bool goes_on = co_await recover(relayed.failure);
+    const bool goes_on = co_await recover(*relayed.failure);
     if (!goes_on) break;
   }
   co_return relayed;
@@ -77,28 +78,33 @@ event::Task<Relayed> Exchange::try_candidate(const Candidate& candidate) {
   relay_.reset();
   attempt_ = std::make_unique<Attempt>(services_.loop, services_.pool, candidate,
                                        serving_->world->breaker(), body_, operation_);
+  Relayed relayed = co_await ask();
+  if (relay_) relayed = co_await relay_->run();
+  const bool was_asked = !relayed.failure || relayed.failure->kind != api::FailureKind::busy;
+  if (was_asked) ++attempts_;
+  if (relayed.ending == Ending::completed) attempt_->finished();
+  if (relayed.failure) attempt_->broke(*relayed.failure);
+  note_attempt(candidate, begun_ms, relayed.failure.get());
+  co_return relayed;
+}
+
+// Waits for the head of an answer. A relay is there afterwards, or else how it ended.
+event::Task<Relayed> Exchange::ask() {
   Relayed relayed;
   if (client_.is_gone()) {
     relayed.ending = Ending::client_left;
     co_return relayed;
   }
   Asked asked = co_await attempt_->ask();
-  if (auto* head = std::get_if<http::ResponseHead>(&asked)) {
-    relay_ = make_relay(std::exchange(*head, {}));
-    relayed = co_await relay_->run();
+  if (const auto* head = std::get_if<http::ResponseHead>(&asked)) {
+    relay_ = make_relay(*head);
   } else if (auto* fault = std::get_if<ClientFault>(&asked)) {
     fault_ = std::make_unique<const ClientFault>(std::move(*fault));
   } else if (auto* failure = std::get_if<Failure>(&asked)) {
-    relayed.failure = std::move(*failure);
+    relayed.failure = std::make_unique<const Failure>(std::move(*failure));
   } else {
     relayed.ending = Ending::client_left;
   }
-  if (relayed.failure.kind != api::FailureKind::busy || relayed.ending != Ending::failed)
-    ++attempts_;
-  if (relayed.ending == Ending::completed) attempt_->finished();
-  const bool failed = relayed.ending == Ending::failed || relayed.ending == Ending::broken;
-  if (failed && !fault_) attempt_->broke(relayed.failure);
-  note_attempt(candidate, begun_ms, failed && !fault_ ? &relayed.failure : nullptr);
   co_return relayed;
 }
 
@@ -120,7 +126,7 @@ event::Task<bool> Exchange::recover(const Failure& failure) {
   const api::FailureFacts failed{failure.kind, failure.status, failure.retry_after_ms};
   const api::RecoverDecision decision = policies().recover(facts(), attempt, failed);
   const bool may_retry = retries_ < limits::retries_max && failure.kind != api::FailureKind::busy;
-  AttemptRecord& noted = record_.attempts.back();
+  AttemptRecord& noted = record().attempts.back();
   if (decision.action == api::Recovery::stop) {
     noted.recovery = "stop";
     co_return false;
@@ -154,8 +160,7 @@ std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
                    body_.answers(),
                    [this] {
                      body_.drop_text();  // nothing is tried again from here on
-                     facts_.reset();
-                     record_.first_byte_ms = elapsed_ms();
+                     first_byte_ms_ = elapsed_ms();
                      http::Headers headers = answer_headers();
                      headers.add("content-type",
                                  body_.is_stream() ? "text/event-stream" : content_type_);
@@ -192,17 +197,17 @@ event::Task<Exchange::Settled> Exchange::settle(const Relayed& relayed) {
                                                               : ledger::VoidReason::upstream_failed;
     const Result<ledger::Receipt> released = co_await std::move(*hold_).release(reason);
     if (relayed.ending == Ending::unsettled) settled.no = ledger_refusal({Errc::unavailable, ""});
-    if (released) record_.settlement_seq = released->seq;
+    if (released) record().settlement_seq = released->seq;
     co_return settled;
   }
-  record_.usage = metering_->final();
+  record().usage = metering_->final();
   std::vector<ledger::PriceLine> lines;
   const ledger::Outcome outcome = relayed.ending == Ending::completed ? ledger::Outcome::completed
                                   : relayed.ending == Ending::cut     ? ledger::Outcome::cut
                                   : relayed.ending == Ending::client_left
                                       ? ledger::Outcome::client_left
                                       : ledger::Outcome::upstream_failed;
-  const ledger::Settlement final_terms = settlement(record_.usage, outcome, lines);
+  const ledger::Settlement final_terms = settlement(record().usage, outcome, lines);
   const Result<ledger::Receipt> receipt = co_await std::move(*hold_).post(final_terms);
   if (!receipt) {
     settled.no = ledger_refusal(receipt.error());
@@ -210,13 +215,13 @@ event::Task<Exchange::Settled> Exchange::settle(const Relayed& relayed) {
   }
   settled.is_posted = true;
   settled.charge = receipt->charge;
-  record_.cost = receipt->charge;
-  record_.shortfall = receipt->shortfall;
-  record_.settlement_seq = receipt->seq;
+  record().cost = receipt->charge;
+  record().shortfall = receipt->shortfall;
+  record().settlement_seq = receipt->seq;
   if (services_.settings.durability == Durability::strict || !relayed.has_begun) {
     // A plain answer in relaxed mode waits for its hold alone, which was ordered before.
     const ledger::Seq needed =
-        services_.settings.durability == Durability::strict ? receipt->seq : record_.hold_seq;
+        services_.settings.durability == Durability::strict ? receipt->seq : hold_seq_;
     const Result<> durable = co_await services_.ledger.durable(needed);
     if (!durable) settled.no = ledger_refusal(durable.error());
   }
@@ -252,51 +257,64 @@ ledger::Settlement Exchange::settlement(const FinalUsage& usage, ledger::Outcome
 
 // The record, the hook that sees it, the counters.
 void Exchange::finish() {
-  record_.request = id_;
-  record_.time_ms = wall_ms_;
-  record_.generation = serving_->world->generation();
-  record_.operation = name(operation_);
-  record_.latency_ms = elapsed_ms();
-  services_.metrics.latency.observe(record_.latency_ms);
-  services_.metrics.count_end(operation_, record_.status);
+  DecisionRecord& record = this->record();
+  record.request = id_;
+  record.time_ms = wall_ms_;
+  record.generation = serving_->world->generation();
+  record.operation = name(operation_);
+  record.latency_ms = elapsed_ms();
+  record.first_byte_ms = first_byte_ms_;
+  record.input_tokens_bound = input_.bound;
+  record.output_tokens_bound = output_tokens_bound_;
+  record.held = held_;
+  record.hold_seq = hold_seq_;
+  record.stream = body_.is_stream();
+  if (model_) record.model = model_->id;
+  services_.metrics.latency.observe(record.latency_ms);
+  services_.metrics.count_end(operation_, record.status);
   if (!caller_.key) return;  // an unauthenticated refusal is a counter, not a record
-  record_.tenant = caller_.tenant->path.back();
-  record_.key = key_text_;
-  record_.ip = ip_.text();
+  record.tenant = caller_.tenant->path.back();
+  record.key = key_text_;
+  record.ip = ip_.text();
   services_.metrics.in_flight.sub(1);
-  if (!record_.cost.is_zero() || record_.usage.usage != Usage())
-    services_.metrics.count_usage(record_.usage.usage, record_.cost);
+  if (!record.cost.is_zero() || record.usage.usage != Usage())
+    services_.metrics.count_usage(record.usage.usage, record.cost);
   std::array<api::UsagePoint, kMeterCount> usage;
   size_t used = 0;
   for (Meter meter : kMeters)
-    if (record_.usage.usage[meter]) usage[used++] = {name(meter), record_.usage.usage[meter]};
+    if (record.usage.usage[meter]) usage[used++] = {name(meter), record.usage.usage[meter]};
   api::RecordFacts told;
-  told.status = record_.status;
-  told.code = record_.code;
-  told.channel = record_.channel;
+  told.status = record.status;
+  told.code = record.code;
+  told.channel = record.channel;
   told.provider = at_ < candidates_.size()
                       ? std::string_view(candidates_[at_].channel->provider.name)
                       : std::string_view();
-  told.upstream_model = record_.upstream_model;
+  told.upstream_model = record.upstream_model;
   told.usage = std::span(usage.data(), used);
-  told.usage_source = ledger::name(record_.usage.source);
-  told.cost = record_.cost;
-  told.latency_ms = record_.latency_ms;
-  told.first_token_ms = record_.first_byte_ms;
-  told.tokens = record_.usage.usage.input() + record_.usage.usage.output();
+  told.usage_source = ledger::name(record.usage.source);
+  told.cost = record.cost;
+  told.latency_ms = record.latency_ms;
+  told.first_token_ms = record.first_byte_ms;
+  told.tokens = record.usage.usage.input() + record.usage.usage.output();
   told.token_takes = admitted_.token_takes;
   told.attempts = attempts_;
   told.client_left = client_.is_gone();
   if (policies().has(api::Phase::observe)) {
     facts_.reset();  // the wallet has changed
-    record_.tags = policies().observe(facts(), told).tags;
+    record.tags = policies().observe(facts(), told).tags;
   }
-  record_.candidates = std::move(candidates_);
-  services_.records.add(record_);
+  record.candidates = std::move(candidates_);
+  services_.records.add(record);
 }
 
 api::Policies& Exchange::policies() const {
   return serving_->policies ? *serving_->policies : *services_.serving->policies;
+}
+
+DecisionRecord& Exchange::record() {
+  if (!record_) record_ = std::make_unique<DecisionRecord>();
+  return *record_;
 }
 
 int64_t Exchange::elapsed_ms() const { return (services_.loop.now_ns() - started_ns_) / kNsPerMs; }
@@ -312,9 +330,9 @@ void Exchange::note_attempt(const Candidate& candidate, int64_t begun_ms, const 
     noted.failure = name(failure->kind);
     noted.what = failure->what;
   }
-  record_.attempts.push_back(std::move(noted));
-  record_.channel = candidate.channel->id;
-  record_.upstream_model = candidate.upstream_model;
+  record().attempts.push_back(std::move(noted));
+  record().channel = candidate.channel->id;
+  record().upstream_model = candidate.upstream_model;
 }
 
 }  // namespace mg::gateway

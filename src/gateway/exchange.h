@@ -50,6 +50,7 @@ class Exchange final : private http::GoneSink {
   event::Task<No> take_hold();
   event::Task<Relayed> serve();
   event::Task<Relayed> try_candidate(const Candidate& candidate);
+  event::Task<Relayed> ask();
   event::Task<bool> recover(const Failure& failure);
   event::Task<Settled> settle(const Relayed& relayed);
   void end_claim(const Relayed& relayed, const Settled& settled);
@@ -80,6 +81,7 @@ class Exchange final : private http::GoneSink {
   void drop_unaffordable(Money available);
   ledger::Settlement settlement(const FinalUsage& usage, ledger::Outcome outcome,
                                 std::vector<ledger::PriceLine>& lines) const;
+  DecisionRecord& record();
   void note_attempt(const Candidate& candidate, int64_t started_ms, const Failure* failure);
   int64_t elapsed_ms() const;
   const Model& model() const { return price_->model(); }
@@ -120,7 +122,11 @@ class Exchange final : private http::GoneSink {
   std::unique_ptr<Relay> relay_;
   std::unique_ptr<const ClientFault> fault_;
   std::string content_type_;
-  DecisionRecord record_;
+  int64_t first_byte_ms_ = 0;
+  int64_t output_tokens_bound_ = 0;
+  Money held_;
+  ledger::Seq hold_seq_ = 0;
+  std::unique_ptr<DecisionRecord> record_;  // from the first thing on that is over; see record()
 };
 
 }  // namespace mg::gateway

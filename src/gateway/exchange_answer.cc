@@ -24,9 +24,9 @@ http::Headers Exchange::answer_headers() const {
   headers.reserve(512, 12);
   headers.add("x-request-id", id_text_);
   headers.add("x-moongate-generation", std::to_string(serving_->world->generation()));
-  if (!record_.channel.empty() || attempt_)
+  if (attempt_)
     headers.add("x-moongate-channel",
-                at_ < candidates_.size() ? candidates_[at_].channel->id : record_.channel);
+                at_ < candidates_.size() ? candidates_[at_].channel->id : record_->channel);
   add_window(headers, "requests", admitted_.requests);
   add_window(headers, "tokens", admitted_.tokens);
   add_cors(headers, origin_, services_.settings.cors_origins);
@@ -34,10 +34,10 @@ http::Headers Exchange::answer_headers() const {
 }
 
 void Exchange::refuse(const Refusal& no) {
-  record_.status = no.status;
-  record_.code = no.code;
-  record_.message = no.message;
-  record_.outcome = "refused";
+  record().status = no.status;
+  record().code = no.code;
+  record().message = no.message;
+  record().outcome = "refused";
   services_.metrics.count_refusal(no.kind);
   if (client_.has_begun() || client_.is_gone()) return;
   http::Headers headers = answer_headers();
@@ -54,15 +54,15 @@ void Exchange::replay(const StoredAnswer& answer) {
   headers.add("idempotency-replayed", "true");
   headers.add("content-type", answer.content_type);
   client_.respond(answer.status, headers, answer.body);
-  record_.status = answer.status;
-  record_.channel = answer.channel;
-  record_.outcome = "replayed";
+  record().status = answer.status;
+  record().channel = answer.channel;
+  record().outcome = "replayed";
 }
 
 void Exchange::pass_fault(const ClientFault& fault) {
-  record_.status = fault.status;
-  record_.code = "upstream_refused";
-  record_.outcome = "refused by the upstream";
+  record().status = fault.status;
+  record().code = "upstream_refused";
+  record().outcome = "refused by the upstream";
   http::Headers headers = answer_headers();
   if (!headers.add_checked("content-type", fault.content_type))
     headers.add("content-type", kJsonType);
@@ -81,7 +81,7 @@ void Exchange::end_claim(const Relayed& relayed, const Settled& settled) {
     table.charged(*idempotency_, now_ns);
   } else {
     table.keep(*idempotency_,
-               {200, content_type_, record_.channel, to_short_text(settled.charge), id_,
+               {200, content_type_, record().channel, to_short_text(settled.charge), id_,
                 static_cast<const PlainRelay&>(*relay_).rest()},
                now_ns);
   }
@@ -91,14 +91,14 @@ void Exchange::release(const Relayed& relayed, const Settled& settled) {
   client_.watch_gone(nullptr);
   end_claim(relayed, settled);
   if (relayed.ending == Ending::completed) attempt_->leave_rest(serving_);
-  record_.outcome = name(relayed.ending);
-  record_.status = 200;
+  record().outcome = name(relayed.ending);
+  record().status = 200;
   if (relayed.ending == Ending::client_left) services_.metrics.client_left.add();
   if (relayed.ending == Ending::broken) services_.metrics.upstream_broke.add();
   if (relayed.ending == Ending::cut) services_.metrics.hold_used_up.add();
-  if (record_.usage.source == ledger::UsageSource::counted && !settled.charge.is_zero())
+  if (record().usage.source == ledger::UsageSource::counted && !settled.charge.is_zero())
     services_.metrics.counted_usages.add();
-  if (record_.first_byte_ms > 0) services_.metrics.first_byte.observe(record_.first_byte_ms);
+  if (first_byte_ms_ > 0) services_.metrics.first_byte.observe(first_byte_ms_);
   if (settled.no) {
     if (client_.has_begun()) return end_broken(*settled.no);
     return refuse(*settled.no);
@@ -113,16 +113,16 @@ void Exchange::release(const Relayed& relayed, const Settled& settled) {
       break;
     case Ending::failed:
       if (fault_) return pass_fault(*fault_);
-      return refuse(refusal_for(relayed.failure));
+      return refuse(refusal_for(*relayed.failure));
     case Ending::broken:
-      end_broken(refusal_for(relayed.failure));
+      end_broken(refusal_for(*relayed.failure));
       break;
     case Ending::cut:
       end_cut_stream();
       break;
     case Ending::client_left:
     case Ending::unsettled:
-      record_.status = 499;  // nobody is there to see it; the number is the usual one for that
+      record().status = 499;  // nobody is there to see it; the number is the usual one for that
       client_.abort();
       break;
   }
@@ -135,7 +135,7 @@ void Exchange::release_plain(const Settled& settled) {
     client_.finish(std::span(&rest, 1));
     return;
   }
-  record_.first_byte_ms = elapsed_ms();
+  first_byte_ms_ = elapsed_ms();
   http::Headers headers = answer_headers();
   headers.add("x-moongate-cost", to_short_text(settled.charge));
   if (!headers.add_checked("content-type", content_type_)) headers.add("content-type", kJsonType);
@@ -161,7 +161,7 @@ void Exchange::release_stream(const Settled& settled) {
 
 // The usage chunk a client asked for, where the upstream sent none: made of what was settled.
 std::string Exchange::usage_chunk(Money charge) const {
-  const Usage& usage = record_.usage.usage;
+  const Usage& usage = record_->usage.usage;
   std::string data;
   JsonWriter json(data);
   json.begin_object();
@@ -213,7 +213,7 @@ void Exchange::end_cut_stream() {
   json.end_object();
   std::string events;
   http::append_sse_event(events, {}, data);
-  if (body_.asks_usage()) events += usage_chunk(record_.cost);
+  if (body_.asks_usage()) events += usage_chunk(record().cost);
   http::append_sse_event(events, {}, "[DONE]");
   const std::string_view last = events;
   client_.finish(std::span(&last, 1));
@@ -221,8 +221,8 @@ void Exchange::end_cut_stream() {
 
 // An answer that has begun and cannot go on: an error event, and an end that is not taken for one.
 void Exchange::end_broken(const Refusal& no) {
-  record_.code = no.code;
-  record_.message = no.message;
+  record().code = no.code;
+  record().message = no.message;
   std::string event;
   if (body_.is_stream()) http::append_sse_event(event, {}, no.body());
   client_.break_off(event);

@@ -149,8 +149,7 @@ No Exchange::find_model() {
   input_ = {input_tokens_estimate(body_.shape(), profile_),
             input_text_estimate(body_.shape(), profile_),
             input_tokens_bound(body_.shape(), profile_)};
-  record_.model = model_->id;
-  record_.stream = body_.is_stream();
+  body_.drop_shape();
   return std::nullopt;
 }
 
@@ -192,7 +191,7 @@ No Exchange::admit() {
   admitted_ = std::move(static_cast<api::Admitted&>(decision));
   if (!decision.refusal) return std::nullopt;
   const api::Refusal& no = *decision.refusal;
-  record_.module = no.module;
+  record().module = no.module;
   services_.metrics.refused_by_policy.add();
   return policy_refusal(no.status, no.code, no.message, no.retry_after_s);
 }
@@ -290,10 +289,8 @@ No Exchange::quote() {
   if (policies().has(api::Phase::quote) &&
       policies().quote(facts(), price_->lines()) == api::QuoteDecision::policy_error)
     return refusal(Code::policy_error, "a pricing policy failed");
-  record_.input_tokens_bound = input_.bound;
-  record_.output_tokens_bound = output_tokens_held(*model_, body_, input_);
-  const Result<Money> ceiling =
-      price_->ceiling(record_.input_tokens_bound, record_.output_tokens_bound);
+  output_tokens_bound_ = output_tokens_held(*model_, body_, input_);
+  const Result<Money> ceiling = price_->ceiling(input_.bound, output_tokens_bound_);
   if (!ceiling)
     return refusal(Code::invalid_value, "this request may cost more than can be counted");
   for (Candidate& candidate : candidates_) candidate.ceiling = *ceiling;
@@ -312,8 +309,8 @@ event::Task<No> Exchange::take_hold() {
     if (!outcome) co_return ledger_refusal(outcome.error());
     if (ledger::Hold* hold = std::get_if<ledger::Hold>(&*outcome)) {
       hold_.emplace(std::move(*hold));
-      record_.held = *amount;
-      record_.hold_seq = hold_->seq();
+      held_ = *amount;
+      hold_seq_ = hold_->seq();
       co_return std::nullopt;
     }
     const ledger::HoldRefusal& no = std::get<ledger::HoldRefusal>(*outcome);

@@ -126,7 +126,7 @@ event::Task<bool> Relay::extend(Money amount) {
 }
 
 Relayed Relay::ended(Ending ending, Failure failure) const {
-  return {ending, std::move(failure), has_begun_};
+  return {ending, std::make_unique<const Failure>(std::move(failure)), has_begun_};
 }
 
 Relayed Relay::broke_off(const Error& error) {

@@ -32,7 +32,8 @@ std::string_view name(Ending ending);
 
 struct Relayed {
   Ending ending = Ending::failed;
-  Failure failure;         // of failed and broken
+  std::unique_ptr<const Failure>
+      failure;             // of failed and broken; none where the client is to blame
   bool has_begun = false;  // a byte went out to the client
 };
 
@@ -77,7 +78,8 @@ class Relay {
   // The first half of that: what was metered, as far as the hold covers it.
   void mark_covered();
   event::Task<bool> extend(Money amount);
-  Relayed ended(Ending ending, Failure failure = {}) const;
+  Relayed ended(Ending ending) const { return {ending, nullptr, has_begun_}; }
+  Relayed ended(Ending ending, Failure failure) const;
   // What the end of reading means: the client's leaving, or the upstream's failing.
   Relayed broke_off(const Error& error);
   bool is_drained_out() const;
@@ -138,7 +140,7 @@ class StreamRelay final : public Relay {
 
   std::vector<Kept> kept_;
   size_t kept_bytes_ = 0;
-  std::optional<Failure> failure_;
+  std::unique_ptr<const Failure> failure_;
   FinishedChoices finished_;
   bool done_ = false;
   bool saw_event_ = false;

@@ -64,10 +64,9 @@ class RequestBody {
   std::vector<Splice> splices(std::string_view upstream_model, StreamUsage usage) const;
 
   // Lets go of the text, which is the large part, once no attempt can need it any more.
-  void drop_text() {
-    std::string().swap(text_);
-    shape_.reset();
-  }
+  void drop_text() { std::string().swap(text_); }
+  // The same for what its tokens are reckoned from.
+  void drop_shape() { shape_.reset(); }
 
  private:
   friend class BodyReader;

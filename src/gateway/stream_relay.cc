@@ -8,7 +8,13 @@ namespace {
 
 constexpr std::string_view kDone = "[DONE]";
 
-Failure garbage(std::string what) { return {api::FailureKind::garbage, 0, {}, std::move(what)}; }
+std::unique_ptr<const Failure> failure(api::FailureKind kind, std::string what) {
+  return std::make_unique<const Failure>(Failure{kind, 0, {}, std::move(what)});
+}
+
+std::unique_ptr<const Failure> garbage(std::string what) {
+  return failure(api::FailureKind::garbage, std::move(what));
+}
 
 // A CRLF that was split between two reads ends the event before: its LF goes out whatever becomes
 // of the event that carries it.
@@ -67,8 +73,8 @@ void StreamRelay::take_event(const http::SseEvent& event) {
   const AnswerFacts facts = parts_.reader.read(event.data, parts_.provider, &generated);
   parts_.metering.take_report(facts);
   if (facts.is_error) {
-    failure_ = {
-        api::FailureKind::server_error, 0, {}, masked(AnswerReader::error_text(event.data))};
+    failure_ =
+        failure(api::FailureKind::server_error, masked(AnswerReader::error_text(event.data)));
     return;
   }
   if (!saw_event_ && !facts.is_json) {

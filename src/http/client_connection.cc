@@ -21,11 +21,9 @@ void ClientConnection::send(Method method, std::string_view head,
   kept_.clear();
   body_bytes_ = 0;
   parser_.expect(method);
-  pieces_.clear();
-  pieces_.push_back(head);
-  pieces_.insert(pieces_.end(), body.begin(), body.end());
-  const Result<> sent = stream_->write(pieces_);
-  pieces_.clear();
+  std::vector<std::string_view> pieces{head};
+  pieces.insert(pieces.end(), body.begin(), body.end());
+  const Result<> sent = stream_->write(pieces);
   // The peer may have answered before it closed (a refusal, say): what it sent is read first, and
   // the end of the stream then tells of the failure.
   if (!sent && ended_) fail_with(sent.error());
@@ -113,7 +111,7 @@ void ClientConnection::interrupt(Error error) {
 
 void ClientConnection::fail_with(Error error) {
   keep_alive_ = false;
-  if (!error_) error_ = std::move(error);
+  if (!error_) error_ = std::make_unique<const Error>(std::move(error));
 }
 
 void ClientConnection::wait(std::coroutine_handle<> waiter, int64_t timeout_ms) {

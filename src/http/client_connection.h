@@ -61,8 +61,8 @@ class ClientConnection final : private event::ReadSink {
   void on_deadline();
   void consume(std::string_view bytes);
   void fail_with(Error error);
-  bool head_is_ready() const { return head_.has_value() || error_.has_value(); }
-  bool body_is_ready() const { return !kept_.empty() || complete_ || error_.has_value(); }
+  bool head_is_ready() const { return head_.has_value() || error_; }
+  bool body_is_ready() const { return !kept_.empty() || complete_ || error_; }
   Result<ResponseHead> take_head();
   Result<std::span<const std::string_view>> take_pieces();
   void wait(std::coroutine_handle<> waiter, int64_t timeout_ms);
@@ -75,7 +75,7 @@ class ClientConnection final : private event::ReadSink {
   std::vector<std::string_view> pieces_;  // into the bytes being read, or into given_
   std::string kept_;                      // arrived while nobody waited
   std::string given_;                     // kept bytes that the reader works on
-  std::optional<Error> error_;
+  std::unique_ptr<const Error> error_;
   std::coroutine_handle<> waiter_;
   uint64_t body_bytes_ = 0;
   enum class Waiting : uint8_t { nothing, head, body } waiting_ = Waiting::nothing;

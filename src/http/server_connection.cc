@@ -141,7 +141,7 @@ void ServerConnection::consume(std::string_view bytes) {
       case ParseEvent::error:
         if (has_head_) {
           const Errc code = parser_.error().status == 413 ? Errc::too_large : Errc::protocol;
-          read_error_ = Error{code, std::string(parser_.error().reason)};
+          read_error_ = std::make_unique<const Error>(code, std::string(parser_.error().reason));
         } else {
           head_.method = parser_.method();  // a HEAD gets no body, not even with its refusal
         }
@@ -162,7 +162,7 @@ void ServerConnection::wake() {
 
 void ServerConnection::on_read_end(Error error) {
   gone_ = true;
-  if (!read_error_) read_error_ = std::move(error);
+  if (!read_error_) read_error_ = std::make_unique<const Error>(std::move(error));
   if (waiting_ != Waiting::nothing) {
     progress_.raise();
     return;
@@ -190,7 +190,7 @@ void ServerConnection::on_deadline() {
       progress_.raise();
       break;
     case Waiting::body:
-      read_error_ = Error{Errc::timeout, "the body did not come in time"};
+      read_error_ = std::make_unique<const Error>(Errc::timeout, "the body did not come in time");
       progress_.raise();
       break;
     case Waiting::end:

@@ -88,7 +88,7 @@ class ServerConnection final : private event::ReadSink {
   // The whole body. Errors: too_large, timeout, closed, protocol (its framing is broken).
   event::Task<Result<std::string>> read_body();
   // What can be let go once the request is understood: its header fields.
-  void forget_head() { head_ = {}; }
+  void forget_head() { [[maybe_unused]] const RequestHead gone = std::exchange(head_, {}); }
   bool is_gone() const { return gone_; }
   // nullptr: nobody wants to know any more. A client that is gone already is not announced.
   void watch_gone(GoneSink* sink) { gone_sink_ = sink; }
@@ -145,7 +145,7 @@ class ServerConnection final : private event::ReadSink {
   event::Deadline deadline_;
   size_t queued_before_ = 0;  // when the write deadline was set
   GoneSink* gone_sink_ = nullptr;
-  std::optional<Error> read_error_;
+  std::unique_ptr<const Error> read_error_;
   Stage stage_ = Stage::idle;
   Answer answer_ = Answer::none;
   Waiting waiting_ = Waiting::nothing;

@@ -26,14 +26,14 @@ Client::~Client() {
   flush();
 }
 
-HoldAwaiter Client::hold(const HoldRequest& request) {
+HoldAwaiter Client::hold(HoldRequest request) {
   if (auto good = check(request); !good) return HoldAwaiter(std::move(good).error());
   if (is_full()) return HoldAwaiter({Errc::overloaded, "too many commands of this worker wait"});
   auto* cell = new HoldCell;  // freed when its last command has come back: free_if_idle
-  cell->request = request;
+  cell->request = std::move(request);
   cell->owner.client = this;
   cell->owner.is_owned = true;
-  for (const WalletClaim& claim : request.wallets) cell->owner.covers.push_back(claim.amount);
+  for (const WalletClaim& claim : cell->request.wallets) cell->owner.covers.push_back(claim.amount);
   ++cells_owned_;
   send_ask(*cell, CommandKind::hold);
   return HoldAwaiter(cell);

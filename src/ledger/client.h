@@ -32,7 +32,7 @@ class Client final : private event::TurnEnd {
   // Judged in order, answered at once, durable later (Hold::durable).
   // Errors: unavailable, when the ledger has stopped or the disk is low: nothing was asked of any
   // wallet. overloaded, when too much waits already. invalid, for a request out of its bounds.
-  HoldAwaiter hold(const HoldRequest& request);
+  HoldAwaiter hold(HoldRequest request);
 
   DurableAwaiter durable(Seq seq) { return DurableAwaiter(*this, seq); }
 

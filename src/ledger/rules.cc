@@ -67,6 +67,8 @@ Result<> check_names(const Settlement& settlement) {
 Result<> check(const HoldRequest& request) {
   if (request.request.is_nil()) return fail(Errc::invalid, "a hold without a request id");
   if (request.wallets.empty()) return fail(Errc::invalid, "a hold without a wallet");
+  if (request.wallets.size() > limits::hold_wallets_max)
+    return fail(Errc::invalid, "a hold of too many wallets");
   for (size_t i = 0; i < request.wallets.size(); ++i) {
     const WalletClaim& claim = request.wallets[i];
     if (claim.wallet.kind != AccountKind::wallet)

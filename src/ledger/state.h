@@ -69,7 +69,7 @@ struct OpenHold : Dirty {
   uint64_t epoch = 0;
   int64_t time_ms = 0;
   SmallList<HeldWallet, limits::hold_wallets_max> wallets;
-  SmallList<HeldBudget, limits::hold_budgets_max> budgets;
+  std::vector<HeldBudget> budgets;  // usually none
   std::optional<Mark> mark;
   HoldCell* next_in_bucket = nullptr;
   bool is_open = false;

@@ -119,8 +119,9 @@ struct HoldRequest {
   Id tenant;  // for the record: who asks, with which key
   Id key;
   HoldKind kind = HoldKind::request;
-  // Who pays first; then the agents on the way, each in the book of the seller above. At least one.
-  SmallList<WalletClaim, limits::hold_wallets_max> wallets;
+  // Who pays first; then the agents on the way, each in the book of the seller above. One at
+  // least, limits::hold_wallets_max at most.
+  std::vector<WalletClaim> wallets;
   std::vector<BudgetClaim> budgets;  // counted at the first wallet's amount
   std::optional<Digest> idempotency;
 };

@@ -153,6 +153,9 @@ TEST_CASE("holds are checked in form") {
     CHECK(check(f.request));
     f.request.budgets.push_back({{"one more", ""}, nanos(9), 0});
     CHECK(!check(f.request));
+    f.request.budgets.pop_back();
+    f.request.wallets.push_back({AccountName::wallet_of(f.box.id(), f.box.tenant), nanos(1)});
+    CHECK(why(check(f.request)) == "a hold of too many wallets");
   }
   SECTION("budgets") {
     f.request.budgets.push_back({{"b", "p"}, nanos(9), 0});
