@@ -1,5 +1,7 @@
 #include "base/id.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "base/clock.h"
 #include "base/rng.h"
@@ -39,23 +41,22 @@ int64_t Id::wall_ms() const {
 }
 
 std::string Id::text(std::string_view prefix) const {
-  std::array<char, kTextChars> digits;
-  size_t at = 0;
-  // 128 bits are 25 groups of 5 and a first group of 3.
-  unsigned pending = 0;
-  int bits = 2;  // two leading zero bits make the 130 that 26 characters hold
-  for (uint8_t byte : bytes_) {
-    pending = (pending << 8) | byte;
-    bits += 8;
-    while (bits >= 5) {
-      bits -= 5;
-      digits[at++] = kAlphabet[(pending >> bits) & 31];
-    }
+  uint64_t high = 0;
+  uint64_t low = 0;
+  for (size_t i = 0; i < kBytes / 2; ++i) {
+    high = high << 8 | bytes_[i];
+    low = low << 8 | bytes_[kBytes / 2 + i];
   }
-  std::string out;
-  out.reserve(prefix.size() + 1 + kTextChars);
-  out.append(prefix).push_back('_');
-  return out.append(digits.data(), at);
+  std::string out(prefix.size() + 1 + kTextChars, '_');
+  std::copy(prefix.begin(), prefix.end(), out.begin());
+  // From behind: 128 bits are 25 groups of 5 and a first group of 3.
+  char* to = out.data() + out.size();
+  for (size_t i = 0; i < kTextChars; ++i) {
+    *--to = kAlphabet[low & 31];
+    low = low >> 5 | high << 59;
+    high >>= 5;
+  }
+  return out;
 }
 
 std::optional<Id> Id::parse(std::string_view prefix, std::string_view text) {

@@ -8,11 +8,29 @@
 #include <string>
 #include <string_view>
 
+#include "base/assert.h"
+
 namespace mg {
 
 // The text as a JSON string, with its quotes. Bytes that are not UTF-8 become U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 std::string json_string(std::string_view text);
+
+// The name of a member, written out when the program is compiled: ,"name":
+template <size_t kBytes>
+struct JsonName {
+  consteval JsonName(const char (&name)[kBytes]) {
+    for (size_t i = 0; i + 1 < kBytes; ++i) {
+      const char c = name[i];
+      MG_ASSERT(c >= ' ' && c <= '~' && c != '"' && c != '\\');  // so it does not compile
+      text[i + 2] = c;
+    }
+    text[0] = ',';
+    text[1] = text[kBytes + 1] = '"';
+    text[kBytes + 2] = ':';
+  }
+  char text[kBytes + 3] = {};
+};
 
 // Appends compact JSON to a string. The caller keeps the order right: begin, fields, end.
 class JsonWriter {
@@ -38,6 +56,13 @@ class JsonWriter {
   template <class T>
   void field(std::string_view name, const T& v) {
     key(name);
+    value(v);
+  }
+  // The same for names that never change, where speed matters.
+  template <JsonName kName, class T>
+  void field(const T& v) {
+    out_.append(kName.text + !need_comma_, sizeof kName.text - !need_comma_);
+    need_comma_ = false;
     value(v);
   }
   void field_literal(std::string_view name, std::string_view json) {

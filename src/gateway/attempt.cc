@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "http/writer.h"
 
 namespace mg::gateway {
 namespace {
@@ -108,25 +107,6 @@ event::Task<Result<>> Attempt::connect() {
   co_return Result<>();
 }
 
-std::string Attempt::write_head(size_t body_bytes) const {
-  const Channel& channel = *candidate_.channel;
-  http::Headers headers;
-  if (!channel.authorization_name.empty())
-    headers.add(channel.authorization_name, channel.authorization);
-  headers.add("content-type", "application/json");
-  headers.add("accept", body_.is_stream() ? "text/event-stream" : "application/json");
-  headers.add("accept-encoding", "identity");
-  headers.add("user-agent", "moongate");
-  std::string head;
-  const std::string target =
-      channel.path_prefix + std::string(path_of(operation_).substr(kApiPrefix.size()));
-  const Result<> written = http::write_request_head(head, http::Method::post, target,
-                                                    channel.destination.origin.host_field(),
-                                                    headers, http::Framing::length(body_bytes));
-  MG_ASSERT(written);  // all of it was checked when the channel was loaded
-  return head;
-}
-
 // Nothing of what is sent is kept: waiting may take long, and sending anew is rare.
 void Attempt::send() {
   const auto usage = candidate_.channel->provider.takes_stream_usage
@@ -136,7 +116,8 @@ void Attempt::send() {
   const std::vector<std::string_view> pieces = spliced(body_.text(), splices);
   size_t bytes = 0;
   for (std::string_view piece : pieces) bytes += piece.size();
-  upstream().send(http::Method::post, write_head(bytes), pieces);
+  const http::PreparedHead& head = candidate_.channel->head(operation_, body_.is_stream());
+  upstream().send(http::Method::post, head.with_length(bytes), pieces);
 }
 
 event::Task<std::string> Attempt::read_error_body() {

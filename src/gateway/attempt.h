@@ -58,7 +58,6 @@ class Attempt {
  private:
   // So many milliseconds, or what is left of total_ms.
   int64_t within_total(int64_t ms) const;
-  std::string write_head(size_t body_bytes) const;
   void send();
   event::Task<Result<>> connect();
   event::Task<Result<http::ResponseHead>> exchange_heads();

@@ -2,6 +2,7 @@
 // Immutable; only its health is shared with the generations before and after.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,7 +10,9 @@
 #include "api/decision.h"
 #include "api/provider.h"
 #include "gateway/health.h"
+#include "gateway/request_body.h"
 #include "http/pool.h"
+#include "http/writer.h"
 
 namespace mg::gateway {
 
@@ -23,9 +26,6 @@ struct Channel {
   std::string id;
   api::Provider provider;
   http::Destination destination;
-  std::string path_prefix;         // of the base URL: "/v1"
-  std::string authorization;       // the header that carries the credential, ready to send ...
-  std::string authorization_name;  // ... and its name; both empty where none is needed
   int priority = 1;
   int weight = 1;
   std::string region;
@@ -34,6 +34,23 @@ struct Channel {
   api::Timeouts timeouts;       // complete: no zero in it
   std::vector<ModelMapping> models;
   std::shared_ptr<ChannelHealth> health;
+
+  // The field that carries the credential; both empty where none is needed.
+  struct Authorization {
+    std::string name;
+    std::string value;
+  };
+  // Once, when the destination is known; `path_prefix` is the base URL's: "/v1". Errors: invalid,
+  // for what no head can carry.
+  Result<> prepare_heads(std::string_view path_prefix, const Authorization& authorization);
+
+  // What a request begins with, credential and all.
+  const http::PreparedHead& head(Operation operation, bool is_stream) const {
+    return heads_[static_cast<size_t>(operation)][is_stream];
+  }
+
+ private:
+  std::array<std::array<http::PreparedHead, 2>, kOperations.size()> heads_;
 };
 
 }  // namespace mg::gateway

@@ -11,8 +11,6 @@
 namespace mg::gateway {
 namespace {
 
-constexpr Operation kOperations[] = {Operation::chat, Operation::completion, Operation::embedding};
-
 constexpr std::string_view kModels = "/v1/models";
 constexpr std::string_view kLive = "/health/live";
 constexpr std::string_view kReady = "/health/ready";

@@ -7,9 +7,6 @@
 namespace mg::gateway {
 namespace {
 
-constexpr std::array<Operation, kOperations> kAllOperations = {
-    Operation::chat, Operation::completion, Operation::embedding};
-
 // Appends lines of one metric after another, each with its HELP and TYPE.
 class Page {
  public:
@@ -66,13 +63,13 @@ class Page {
 void write_requests(Page& page) {
   page.begin("moongate_requests_started_total", "counter",
              "Requests with a known key, by operation.");
-  for (size_t i = 0; i < kOperations; ++i)
-    page.line(fmt::format("operation=\"{}\"", name(kAllOperations[i])),
+  for (size_t i = 0; i < kOperations.size(); ++i)
+    page.line(fmt::format("operation=\"{}\"", name(kOperations[i])),
               page.sum([&](const Metrics& m) -> const Counter& { return m.started[i]; }));
   page.begin("moongate_requests_total", "counter", "Requests answered, by operation and status.");
-  for (size_t i = 0; i < kOperations; ++i)
+  for (size_t i = 0; i < kOperations.size(); ++i)
     for (size_t digit = 2; digit < 6; ++digit)
-      page.line(fmt::format("operation=\"{}\",status=\"{}xx\"", name(kAllOperations[i]), digit),
+      page.line(fmt::format("operation=\"{}\",status=\"{}xx\"", name(kOperations[i]), digit),
                 page.sum([&](const Metrics& m) -> const Counter& { return m.ended[i][digit]; }));
   page.begin("moongate_refusals_total", "counter", "Refusals by code, unauthenticated ones too.");
   for (size_t i = 0; i < kCodes; ++i)

@@ -42,13 +42,12 @@ struct Histogram {
   void observe(int64_t ms);
 };
 
-inline constexpr size_t kOperations = 3;
 inline constexpr size_t kCodes = static_cast<size_t>(Code::overloaded) + 1;
 
 struct Metrics {
-  std::array<Counter, kOperations> started;
-  std::array<std::array<Counter, 6>, kOperations> ended;  // by the status' first digit
-  std::array<Counter, kCodes> refused;                    // unauthenticated ones included
+  std::array<Counter, kOperations.size()> started;
+  std::array<std::array<Counter, 6>, kOperations.size()> ended;  // by the status' first digit
+  std::array<Counter, kCodes> refused;                           // unauthenticated ones included
   Counter refused_by_policy;
   Counter in_flight;
   Counter client_left;

@@ -20,27 +20,27 @@ std::string_view passed_reason(Passed passed) {
 
 void write_candidate(JsonWriter& json, const Candidate& candidate) {
   json.begin_object();
-  json.field("channel", candidate.channel->id);
-  json.field("provider", candidate.channel->provider.name);
-  json.field("upstream_model", candidate.upstream_model);
-  json.field("priority", candidate.channel->priority);
-  json.field("weight", candidate.channel->weight);
-  json.field("ceiling", to_text(candidate.ceiling));
-  json.field("verdict", passed_reason(candidate.passed));
+  json.field<"channel">(candidate.channel->id);
+  json.field<"provider">(candidate.channel->provider.name);
+  json.field<"upstream_model">(candidate.upstream_model);
+  json.field<"priority">(candidate.channel->priority);
+  json.field<"weight">(candidate.channel->weight);
+  json.field<"ceiling">(to_text(candidate.ceiling));
+  json.field<"verdict">(passed_reason(candidate.passed));
   json.end_object();
 }
 
 void write_attempt(JsonWriter& json, const AttemptRecord& attempt) {
   json.begin_object();
-  json.field("channel", attempt.channel);
-  json.field("upstream_model", attempt.upstream_model);
-  json.field("started_ms", attempt.started_ms);
-  json.field("took_ms", attempt.took_ms);
-  json.field("status", attempt.status);
+  json.field<"channel">(attempt.channel);
+  json.field<"upstream_model">(attempt.upstream_model);
+  json.field<"started_ms">(attempt.started_ms);
+  json.field<"took_ms">(attempt.took_ms);
+  json.field<"status">(attempt.status);
   if (!attempt.failure.empty()) {
-    json.field("failure", attempt.failure);
-    json.field("what", attempt.what);
-    if (!attempt.recovery.empty()) json.field("then", attempt.recovery);
+    json.field<"failure">(attempt.failure);
+    json.field<"what">(attempt.what);
+    if (!attempt.recovery.empty()) json.field<"then">(attempt.recovery);
   }
   json.end_object();
 }
@@ -51,14 +51,14 @@ void write_usage(JsonWriter& json, const FinalUsage& usage) {
   for (Meter meter : kMeters)
     if (usage.usage[meter]) json.field(name(meter), usage.usage[meter]);
   json.end_object();
-  json.field("usage_source", ledger::name(usage.source));
-  if (usage.was_implausible) json.field("usage_implausible", true);
-  if (usage.damaged_events > 0) json.field("damaged_events", usage.damaged_events);
+  json.field<"usage_source">(ledger::name(usage.source));
+  if (usage.was_implausible) json.field<"usage_implausible">(true);
+  if (usage.damaged_events > 0) json.field<"damaged_events">(usage.damaged_events);
 }
 
-template <class T>
-void optional_field(JsonWriter& json, std::string_view member, const T& value) {
-  if (!value.empty()) json.field(member, value);
+template <JsonName kName, class T>
+void optional_field(JsonWriter& json, const T& value) {
+  if (!value.empty()) json.field<kName>(value);
 }
 
 }  // namespace
@@ -66,20 +66,20 @@ void optional_field(JsonWriter& json, std::string_view member, const T& value) {
 void DecisionRecord::write(std::string& out) const {
   JsonWriter json(out);
   json.begin_object();
-  json.field("id", request.text(kRequestPrefix));
-  json.field("time", format_time_ms(time_ms));
-  json.field("generation", generation);
-  json.field("tenant", tenant);
-  json.field("key", key);
-  json.field("ip", ip);
-  json.field("operation", operation);
-  json.field("model", model);
-  json.field("stream", stream);
-  json.field("status", status);
-  json.field("outcome", outcome);
-  optional_field(json, "code", code);
-  optional_field(json, "message", message);
-  optional_field(json, "module", module);
+  json.field<"id">(request.text(kRequestPrefix));
+  json.field<"time">(format_time_ms(time_ms));
+  json.field<"generation">(generation);
+  json.field<"tenant">(tenant);
+  json.field<"key">(key);
+  json.field<"ip">(ip);
+  json.field<"operation">(operation);
+  json.field<"model">(model);
+  json.field<"stream">(stream);
+  json.field<"status">(status);
+  json.field<"outcome">(outcome);
+  optional_field<"code">(json, code);
+  optional_field<"message">(json, message);
+  optional_field<"module">(json, module);
   json.key("candidates");
   json.begin_array();
   for (const Candidate& candidate : candidates) write_candidate(json, candidate);
@@ -88,18 +88,18 @@ void DecisionRecord::write(std::string& out) const {
   json.begin_array();
   for (const AttemptRecord& attempt : attempts) write_attempt(json, attempt);
   json.end_array();
-  optional_field(json, "channel", channel);
-  optional_field(json, "upstream_model", upstream_model);
-  json.field("input_tokens_bound", input_tokens_bound);
-  json.field("output_tokens_bound", output_tokens_bound);
+  optional_field<"channel">(json, channel);
+  optional_field<"upstream_model">(json, upstream_model);
+  json.field<"input_tokens_bound">(input_tokens_bound);
+  json.field<"output_tokens_bound">(output_tokens_bound);
   write_usage(json, usage);
-  json.field("held", to_text(held));
-  json.field("cost", to_text(cost));
-  if (!shortfall.is_zero()) json.field("shortfall", to_text(shortfall));
-  json.field("hold_seq", hold_seq);
-  json.field("settlement_seq", settlement_seq);
-  json.field("latency_ms", latency_ms);
-  json.field("first_byte_ms", first_byte_ms);
+  json.field<"held">(to_text(held));
+  json.field<"cost">(to_text(cost));
+  if (!shortfall.is_zero()) json.field<"shortfall">(to_text(shortfall));
+  json.field<"hold_seq">(hold_seq);
+  json.field<"settlement_seq">(settlement_seq);
+  json.field<"latency_ms">(latency_ms);
+  json.field<"first_byte_ms">(first_byte_ms);
   if (!tags.empty()) {
     json.key("tags");
     json.begin_array();

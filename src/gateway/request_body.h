@@ -2,6 +2,7 @@
 // left alone: what goes upstream is the client's own text with at most two splices in it.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,8 @@
 namespace mg::gateway {
 
 enum class Operation : uint8_t { chat, completion, embedding };
+inline constexpr std::array kOperations{Operation::chat, Operation::completion,
+                                        Operation::embedding};
 std::string_view name(Operation operation);
 // Where clients POST it: "/v1/chat/completions"; upstreams have it behind a prefix of their own.
 std::string_view path_of(Operation operation);

@@ -72,6 +72,25 @@ Result<> write_request_head(std::string& out, Method method, std::string_view ta
   return {};
 }
 
+Result<PreparedHead> PreparedHead::make(Method method, std::string_view target,
+                                        std::string_view host, const Headers& headers) {
+  PreparedHead head;
+  MG_CHECK(write_request_head(head.text_, method, target, host, headers, Framing::length(0)));
+  constexpr std::string_view kLengthAndEnd = "0\r\n\r\n";
+  MG_ASSERT(head.text_.ends_with(kLengthAndEnd));
+  head.text_.resize(head.text_.size() - kLengthAndEnd.size());
+  return head;
+}
+
+std::string PreparedHead::with_length(uint64_t body_bytes) const {
+  std::string head;
+  head.reserve(text_.size() + 24);
+  head.append(text_);
+  append_number(head, body_bytes);
+  head.append("\r\n\r\n");
+  return head;
+}
+
 void write_response_head(std::string& out, int status, const Headers& headers, Framing framing,
                          Connection connection, std::string_view date) {
   MG_ASSERT(status >= 200 && status <= 599);

@@ -36,21 +36,17 @@ Result<std::shared_ptr<const gateway::Channel>> build(const ChannelConfig& confi
   MG_TRY(http::BaseUrl base, http::parse_base_url(url));
   MG_CHECK(http::check_origin(base.origin, config.policy));
   MG_TRY(const std::string credential, credential_of(config, *provider, sources));
-  if (!http::is_field_value(credential))
-    return fail(Errc::invalid, "its credential holds characters that no header field may");
   auto channel = std::make_shared<gateway::Channel>();
-  if (!credential.empty() && provider->auth == api::AuthStyle::bearer) {
-    channel->authorization_name = "authorization";
-    channel->authorization = "Bearer " + credential;
-  } else if (!credential.empty() && provider->auth == api::AuthStyle::header) {
-    channel->authorization_name = provider->auth_header;
-    channel->authorization = credential;
-  }
+  gateway::Channel::Authorization authorization;
+  if (!credential.empty() && provider->auth == api::AuthStyle::bearer)
+    authorization = {"authorization", "Bearer " + credential};
+  if (!credential.empty() && provider->auth == api::AuthStyle::header)
+    authorization = {provider->auth_header, credential};
   channel->id = config.id;
   channel->provider = std::move(*provider);
   channel->destination = http::Destination::make(
       std::move(base.origin), config.policy, url.starts_with("https") ? sources.trust : nullptr);
-  channel->path_prefix = base.path_prefix;
+  MG_CHECK(channel->prepare_heads(base.path_prefix, authorization));
   channel->priority = config.priority;
   channel->weight = config.weight;
   channel->region = config.region;

@@ -44,3 +44,33 @@ TEST_CASE("members are separated and named, whatever their names hold") {
   json.end_object();
   CHECK(out == "{\"plain\":1,\"with \\\"quotes\\\"\\n\":\"x\",\"list\":[true,null]}");
 }
+
+TEST_CASE("names written out beforehand read the same as others") {
+  const auto written = [](auto write) {
+    std::string out;
+    JsonWriter json(out);
+    json.begin_object();
+    write(json);
+    json.end_object();
+    return out;
+  };
+  CHECK(written([](JsonWriter& json) {
+          json.field<"first">(1);
+          json.field("second", "x");
+          json.field<"third">(std::string("y"));
+          json.key("inner");
+          json.begin_object();
+          json.field<"a">(true);
+          json.end_object();
+          json.field<"last">(false);
+        }) == written([](JsonWriter& json) {
+          json.field("first", 1);
+          json.field("second", "x");
+          json.field("third", std::string("y"));
+          json.key("inner");
+          json.begin_object();
+          json.field("a", true);
+          json.end_object();
+          json.field("last", false);
+        }));
+}

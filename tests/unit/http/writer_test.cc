@@ -37,6 +37,21 @@ TEST_CASE("a body is announced where the method usually has one") {
   CHECK(out == "PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
 }
 
+TEST_CASE("a prepared head is the head it would have been, whatever its length") {
+  Headers headers;
+  headers.add("accept", "text/event-stream");
+  const auto prepared = PreparedHead::make(Method::post, "/v1/x", "a:81", headers);
+  REQUIRE(prepared);
+  for (uint64_t bytes : {uint64_t{0}, uint64_t{9}, uint64_t{1'024}, UINT64_MAX}) {
+    std::string out;
+    REQUIRE(
+        write_request_head(out, Method::post, "/v1/x", "a:81", headers, Framing::length(bytes)));
+    CHECK(prepared->with_length(bytes) == out);
+  }
+  CHECK(!PreparedHead::make(Method::post, "/a b", "a", headers));
+  CHECK(!PreparedHead::make(Method::post, "/a", "a b", headers));
+}
+
 TEST_CASE("targets and hosts that say more than one thing are refused") {
   std::string out;
   for (std::string_view target : {"", "x", "/a b", "/a\r\nX: y", "http://b/", "/\x80", "*"})

@@ -71,9 +71,14 @@ TEST_CASE("a channel has its vendor's address and the head field its credential 
   const gateway::Channel& made = *built.channels.front();
   CHECK(made.id == "one");
   CHECK(made.provider.name == "openai");
-  CHECK(made.authorization_name == "authorization");
-  CHECK(made.authorization == "Bearer sk-secret");
-  CHECK(made.path_prefix == "/v1");
+  const std::string head = made.head(gateway::Operation::chat, false).with_length(17);
+  CHECK(head.starts_with("POST /v1/chat/completions HTTP/1.1\r\n"));
+  CHECK(head.find("\r\nauthorization: Bearer sk-secret\r\n") != std::string::npos);
+  CHECK(head.find("\r\naccept: application/json\r\n") != std::string::npos);
+  CHECK(head.ends_with("\r\nContent-Length: 17\r\n\r\n"));
+  const std::string stream = made.head(gateway::Operation::completion, true).with_length(0);
+  CHECK(stream.starts_with("POST /v1/completions HTTP/1.1\r\n"));
+  CHECK(stream.find("\r\naccept: text/event-stream\r\n") != std::string::npos);
   CHECK(made.priority == 3);
   CHECK(made.weight == 7);
   CHECK(made.region == "eu");
