@@ -24,6 +24,7 @@ Client::~Client() {
   port_->close();
   gather(*new LeaveCommand);  // freed by the book, and the port with it
   flush();
+  ledger_.engine().start_commit();
 }
 
 HoldAwaiter Client::hold(HoldRequest request) {
@@ -59,6 +60,7 @@ void Client::on_turn_end() {
   flush();
   port_->set_sending(false);
   on_wake();  // usually there: the book judged on this very thread
+  ledger_.engine().start_commit();
 }
 
 void Client::flush() {

@@ -73,7 +73,7 @@ void Engine::set_rings(std::function<void()> ring_book, std::function<void()> ri
 bool Engine::book_step() {
   inbox_.take(commands_);
   if (commands_.empty()) return false;
-  if (book_->round(commands_, gone_)) ring_committer_();
+  if (book_->round(commands_, gone_)) commit_is_due_.store(true);
   for (Port* port : gone_) remove_port(port);
   gone_.clear();
   return true;
@@ -87,6 +87,10 @@ void Engine::judge() {
     }
     judging_.store(false);
   }
+}
+
+void Engine::start_commit() {
+  if (commit_is_due_.load() && commit_is_due_.exchange(false)) ring_committer_();
 }
 
 Port* Engine::add_port(std::unique_ptr<Port> port) {

@@ -81,6 +81,7 @@ LedgerThreads::LedgerThreads(Ledger& ledger)
                             [threads] { threads->committer_bell.ring(); });
   threads->engine.judge();
   threads->committer = std::thread([threads] { threads->run_committer(); });
+  threads->engine.start_commit();
 }
 
 LedgerThreads::~LedgerThreads() {
