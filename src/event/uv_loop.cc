@@ -55,6 +55,13 @@ Error uv_error(int status, std::string_view doing) {
     case UV_EADDRINUSE:
       code = Errc::conflict;
       break;
+    case UV_EMFILE:
+    case UV_ENFILE:
+    case UV_ENOBUFS:
+    case UV_ENOMEM:
+    case UV_EADDRNOTAVAIL:  // no port is left, on the way out
+      code = Errc::overloaded;
+      break;
     default:
       break;
   }

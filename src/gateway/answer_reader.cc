@@ -93,16 +93,27 @@ void read_choices(dom::object answer, AnswerFacts& facts, TokenCounter* generate
   }
 }
 
+// Some write "error": "" or {} into every chunk.
+bool says_something(dom::element value) {
+  std::string_view text;
+  dom::object object;
+  bool truth = true;
+  if (value.get(text) == simdjson::SUCCESS) return !text.empty();
+  if (value.get(object) == simdjson::SUCCESS) return object.size() > 0;
+  if (value.get(truth) == simdjson::SUCCESS) return truth;
+  return !value.is_null();
+}
+
 bool carries_error(dom::object answer) {
   dom::element error;
-  if (answer["error"].get(error) == simdjson::SUCCESS && !error.is_null()) return true;
+  if (answer["error"].get(error) == simdjson::SUCCESS && says_something(error)) return true;
   int64_t status = 0;  // MiniMax answers 200 and says so here
   return answer["base_resp"]["status_code"].get(status) == simdjson::SUCCESS && status != 0;
 }
 
 // Where the cost goes in one usage object of the document that begins at `text`: in the place of
 // every member of that name, because readers differ in which of two they believe.
-bool add_cost_splices(ondemand::value value, std::string_view cost, const char* text,
+bool add_cost_splices(ondemand::value value, std::string_view cost, CostIs how, const char* text,
                       std::vector<Splice>& splices) {
   ondemand::object usage;
   const auto brace = static_cast<size_t>(value.raw_json_token().data() - text);
@@ -113,14 +124,16 @@ bool add_cost_splices(ondemand::value value, std::string_view cost, const char* 
     std::string_view key, token;
     ondemand::value old;
     if (field.unescaped_key().get(key) != simdjson::SUCCESS) return false;
-    if (key != "cost") continue;
+    if (key != "cost" && key != "cost_details") continue;
     if (field.value().get(old) != simdjson::SUCCESS ||
         simdjson::to_json_string(old).get(token) != simdjson::SUCCESS)
       return false;
-    splices.push_back({static_cast<size_t>(token.data() - text), token.size(), std::string(cost)});
-    has_cost = true;
+    const bool is_cost = key == "cost";
+    splices.push_back({static_cast<size_t>(token.data() - text), token.size(),
+                       std::string(is_cost ? cost : "null")});
+    has_cost = has_cost || is_cost;
   }
-  if (!has_cost)
+  if (!has_cost && how == CostIs::added)
     splices.push_back({brace + 1, 0, "\"cost\":" + std::string(cost) + (is_empty ? "" : ",")});
   return true;
 }
@@ -170,12 +183,13 @@ std::string AnswerReader::error_text(std::string_view json) {
   return {};
 }
 
-std::optional<AnswerFacts> usage_in_tail(std::string_view tail) {
-  const size_t name = tail.rfind("\"usage\"");
-  const size_t brace = name == std::string_view::npos ? name : tail.find('{', name);
+namespace {
+
+std::optional<AnswerFacts> usage_named_at(std::string_view part, size_t name) {
+  const size_t brace = name == std::string_view::npos ? name : part.find('{', name);
   if (brace == std::string_view::npos) return std::nullopt;
   // The object alone is a document; where it ends is for the parser to find.
-  const simdjson::padded_string from_brace(tail.substr(brace));
+  const simdjson::padded_string from_brace(part.substr(brace));
   ondemand::parser finder;
   ondemand::document rest;
   ondemand::object object;
@@ -194,7 +208,17 @@ std::optional<AnswerFacts> usage_in_tail(std::string_view tail) {
   return facts;
 }
 
-std::optional<std::string> with_cost(std::string_view json, std::string_view cost) {
+}  // namespace
+
+std::optional<AnswerFacts> usage_in_tail(std::string_view tail) {
+  return usage_named_at(tail, tail.rfind("\"usage\""));
+}
+
+std::optional<AnswerFacts> usage_in_front(std::string_view front) {
+  return usage_named_at(front, front.find("\"usage\""));
+}
+
+std::optional<std::string> with_cost(std::string_view json, std::string_view cost, CostIs how) {
   const simdjson::padded_string padded(json);
   ondemand::parser parser;
   ondemand::document document;
@@ -209,7 +233,7 @@ std::optional<std::string> with_cost(std::string_view json, std::string_view cos
     if (field.unescaped_key().get(key) != simdjson::SUCCESS) return std::nullopt;
     if (key != "usage") continue;
     if (field.value().get(value) != simdjson::SUCCESS ||
-        !add_cost_splices(value, cost, padded.data(), splices))
+        !add_cost_splices(value, cost, how, padded.data(), splices))
       return std::nullopt;
   }
   if (splices.empty()) return std::nullopt;

@@ -48,10 +48,14 @@ class AnswerReader {
 // The usage of an answer of which only the last part is at hand: the last member of that name in
 // it. Nothing where there is none.
 std::optional<AnswerFacts> usage_in_tail(std::string_view tail);
+// The same of its first part, for answers in which nothing that anybody wrote comes before it.
+std::optional<AnswerFacts> usage_in_front(std::string_view front);
 
 // The document with `cost`, a JSON number, in its top-level usage object: in the place of one that
-// the upstream gave, else as a member more. Where a member stands twice, it is in both, so that no
-// reader believes another's. Nothing where there is no usage, or where one is not an object.
-std::optional<std::string> with_cost(std::string_view json, std::string_view cost);
+// the upstream gave, else, where it is to be added, as a member more. Where a member stands twice,
+// it is in both, so that no reader believes another's. What the upstream says of how its cost came
+// about is for the operator alone, and gone. Nothing where nothing changes, or usage is no object.
+enum class CostIs : uint8_t { added, replaced };
+std::optional<std::string> with_cost(std::string_view json, std::string_view cost, CostIs how);
 
 }  // namespace mg::gateway

@@ -47,12 +47,13 @@ event::Task<Asked> Attempt::ask() {
   started_ns_ = loop_.now_ns();
   pass_ = health_.enter(started_ns_, breaker_, candidate_.channel->concurrency_max);
   if (pass_ == ChannelHealth::Pass::refused)
-    co_return Failure{api::FailureKind::busy, 0, {}, "the channel is resting or full"};
+    co_return Failure{api::FailureKind::busy, 0, health_.rest_ms(started_ns_, breaker_),
+                      "the channel is resting or full"};
   Result<http::ResponseHead> head = co_await exchange_heads();
   if (interrupted_) co_return Interrupted();
   if (!head) {
     Failure failure = failure_of(head.error());
-    if (!lease_) failure.kind = api::FailureKind::connect;
+    if (!lease_ && failure.kind != api::FailureKind::busy) failure.kind = api::FailureKind::connect;
     co_return reported(std::move(failure));
   }
   first_byte_ns_ = loop_.now_ns();
@@ -111,7 +112,7 @@ event::Task<Result<>> Attempt::connect() {
 void Attempt::send() {
   const auto usage = candidate_.channel->provider.takes_stream_usage
                          ? RequestBody::StreamUsage::ask
-                         : RequestBody::StreamUsage::as_is;
+                         : RequestBody::StreamUsage::remove;
   const std::vector<Splice> splices = body_.splices(candidate_.upstream_model, usage);
   const std::vector<std::string_view> pieces = spliced(body_.text(), splices);
   size_t bytes = 0;
@@ -153,7 +154,7 @@ void Attempt::report(const Failure& failure) {
     return;
   }
   if (failure.kind == api::FailureKind::rate_limited)
-    health_.cool_down(loop_.now_ns() + failure.retry_after_ms.value_or(1000) * kNsPerMs);
+    health_.cool_down(loop_.now_ns() + failure.retry_after_ms.value_or(kRestAfter429Ms) * kNsPerMs);
   health_.undecided(pass_);
 }
 

@@ -17,6 +17,20 @@ constexpr std::string_view kReady = "/health/ready";
 constexpr std::string_view kMetrics = "/metrics";
 constexpr std::string_view kPrometheus = "text/plain; version=0.0.4; charset=utf-8";
 
+// The escapes of a target are well formed (http/head_rules.h).
+std::string unescaped(std::string_view path) {
+  std::string out;
+  for (size_t i = 0; i < path.size(); ++i) {
+    if (path[i] != '%') {
+      out.push_back(path[i]);
+      continue;
+    }
+    out.append(from_hex(path.substr(i + 1, 2)).value_or("%"));
+    i += 2;
+  }
+  return out;
+}
+
 std::optional<Operation> find_post(std::string_view path) {
   for (const Operation operation : kOperations)
     if (path == path_of(operation)) return operation;
@@ -135,7 +149,7 @@ void Endpoint::answer_models(http::ServerConnection& client, std::string_view mo
       authenticate(client.head().headers, world.directory(), services_.loop.clock().wall_ms());
   if (!caller) return refuse(client, caller.error());
   if (model.empty()) return respond(client, 200, kJsonType, model_list(world, *caller->key));
-  const auto one = model_entry(world, *caller->key, model);
+  const auto one = model_entry(world, *caller->key, unescaped(model));
   if (!one)
     return refuse(client, refusal(Code::model_not_found,
                                   "this model does not exist or is not offered here", "model"));

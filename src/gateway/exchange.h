@@ -77,6 +77,7 @@ class Exchange final : private http::GoneSink {
   std::vector<api::PricePoint> price_points() const;
   api::CandidateFacts candidate_facts(const Route& route,
                                       std::span<const api::PricePoint> price) const;
+  Refusal no_channel() const;
   std::optional<Money> dearest_open_ceiling() const;
   void drop_unaffordable(Money available);
   ledger::Settlement settlement(const FinalUsage& usage, ledger::Outcome outcome,

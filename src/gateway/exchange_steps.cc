@@ -60,7 +60,8 @@ event::Task<No> Exchange::read_request() {
   const auto type = head.headers.find("content-type");
   if (type && !equal_ignoring_case(trimmed(type->substr(0, type->find(';'))), "application/json"))
     co_return refusal(Code::unsupported_media_type, "the content type must be application/json");
-  if (head.headers.contains("content-encoding"))
+  const std::string_view coding = head.headers.find("content-encoding").value_or("identity");
+  if (!equal_ignoring_case(trimmed(coding), "identity"))
     co_return refusal(Code::unsupported_media_type, "the body must not be compressed");
   const std::string idempotency_key(head.headers.find("idempotency-key").value_or(""));
   const std::string session(head.headers.find("x-session-id").value_or(""));
@@ -77,7 +78,7 @@ event::Task<No> Exchange::read_request() {
       co_return refusal(Code::request_timeout, text.error().what);
     co_return refusal(Code::invalid_request, text.error().what);
   }
-  client_.forget_head();
+  client_.forget_fields();
   No no = co_await understand(std::move(*text));
   if (no) co_return no;
   if (!session.empty()) body_.set_session(session);
@@ -148,7 +149,7 @@ No Exchange::find_model() {
   profile_ = token_profile(model_->provider, model_->id);
   input_ = {input_tokens_estimate(body_.shape(), profile_),
             input_text_estimate(body_.shape(), profile_),
-            input_tokens_bound(body_.shape(), profile_)};
+            input_tokens_bound(body_.shape(), profile_), body_.shape().is_open()};
   body_.drop_shape();
   return std::nullopt;
 }
@@ -228,9 +229,21 @@ No Exchange::route() {
     chosen.push_back(std::move(candidates_[i]));
   }
   candidates_ = std::move(chosen);
-  if (std::none_of(candidates_.begin(), candidates_.end(), is_kept))
-    return refusal(Code::no_channel_available, "no channel may serve this request");
+  if (std::none_of(candidates_.begin(), candidates_.end(), is_kept)) return no_channel();
   return std::nullopt;
+}
+
+// Told with the time after which the first of them may have rested enough.
+Refusal Exchange::no_channel() const {
+  Refusal no = refusal(Code::no_channel_available, "no channel may serve this request");
+  const int64_t now_ns = services_.loop.now_ns();
+  for (const Candidate& candidate : candidates_) {
+    const auto rest_ms = candidate.channel->health->rest_ms(now_ns, serving_->world->breaker());
+    if (!rest_ms) continue;
+    const int64_t rest_s = (*rest_ms + 999) / 1000;
+    no.retry_after_s = std::min(no.retry_after_s.value_or(rest_s), rest_s);
+  }
+  return no;
 }
 
 std::vector<api::PricePoint> Exchange::price_points() const {

@@ -17,9 +17,23 @@ constexpr size_t kWhatBytesMax = 300;
 // Some vendors say with a 400 (or a 500) that our key is wrong or our account is empty. The client
 // cannot mend that, and must not read about it.
 constexpr std::string_view kOurFaultPhrases[] = {
-    "api key",
-    "api_key",
-    "apikey",
+    "api key not",
+    "api key is",
+    "api key has",
+    "api key expired",
+    "api key provided",
+    "api key you provided",
+    "invalid api key",
+    "invalid_api_key",
+    "api_key_invalid",
+    "incorrect api key",
+    "incorrect_api_key",
+    "invalid apikey",
+    "no api key",
+    "missing api key",
+    "valid api key",
+    "wrong api key",
+    "invalid x-api-key",
     "credit balance",
     "insufficient_quota",
     "insufficient balance",
@@ -124,6 +138,9 @@ Failure failure_of(const Error& error) {
     case Errc::timeout:
       failure.kind = FailureKind::timeout;
       break;
+    case Errc::overloaded:  // our own want of descriptors or ports is no fault of the channel's
+      failure.kind = FailureKind::busy;
+      break;
     case Errc::protocol:
     case Errc::too_large:
       failure.kind = FailureKind::garbage;
@@ -152,6 +169,8 @@ Judgement judge(const http::ResponseHead& head, std::string_view body) {
   judgement.failure.what = described(status, body);
   if (status == 429 || status == 503)
     judgement.failure.retry_after_ms = retry_after_ms(head.headers);
+  if (status == 429 && !judgement.failure.retry_after_ms)
+    judgement.failure.retry_after_ms = kRestAfter429Ms;
   return judgement;
 }
 
@@ -164,8 +183,12 @@ Refusal refusal_for(const Failure& failure) {
       busy.retry_after_s = (failure.retry_after_ms.value_or(1000) + 999) / 1000;
       return busy;
     }
-    case FailureKind::busy:
-      return refusal(Code::no_channel_available, "every channel for this model is busy or resting");
+    case FailureKind::busy: {
+      Refusal busy =
+          refusal(Code::no_channel_available, "every channel for this model is busy or resting");
+      if (failure.retry_after_ms) busy.retry_after_s = (*failure.retry_after_ms + 999) / 1000;
+      return busy;
+    }
     case FailureKind::not_found:
       return refusal(Code::model_not_found, "the model provider does not know this model", "model");
     case FailureKind::connect:

@@ -13,11 +13,15 @@
 
 namespace mg::gateway {
 
+// How long a channel rests after a 429 that does not say.
+inline constexpr int64_t kRestAfter429Ms = 1'000;
+
 struct Failure {
   api::FailureKind kind = api::FailureKind::connect;
-  int status = 0;                         // of the upstream's answer; 0: there was none
-  std::optional<int64_t> retry_after_ms;  // as the upstream asked, within limits::retry_after_s_max
-  std::string what;                       // for people and records; credentials masked
+  int status = 0;  // of the upstream's answer; 0: there was none
+  // As the upstream asked, within limits::retry_after_s_max; of a busy channel, what is left of it.
+  std::optional<int64_t> retry_after_ms;
+  std::string what;  // for people and records; credentials masked
 };
 
 // "connect", "timeout", ...

@@ -96,6 +96,14 @@ bool ChannelHealth::is_cooling(int64_t now_ns) const {
   return cooling_until_ns_.load(kRelaxed) > now_ns;
 }
 
+std::optional<int64_t> ChannelHealth::rest_ms(int64_t now_ns, const BreakerRules& rules) const {
+  const int64_t opened_ns = opened_ns_.load();
+  const int64_t breaker_ns = opened_ns == 0 ? 0 : opened_ns + rules.open_ms * kNsPerMs - now_ns;
+  const int64_t left_ns = std::max(cooling_until_ns_.load(kRelaxed) - now_ns, breaker_ns);
+  if (left_ns <= 0) return std::nullopt;
+  return left_ns / kNsPerMs + 1;
+}
+
 void ChannelHealth::note_outcome(int64_t error_ppm) {
   const int64_t before = error_ppm_.load(kRelaxed);
   error_ppm_.store(before + (error_ppm - before) / 8, kRelaxed);

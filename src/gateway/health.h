@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "api/breaker.h"
@@ -45,6 +46,8 @@ class ChannelHealth {
 
   BreakerState state(int64_t now_ns, const BreakerRules& rules) const;
   bool is_cooling(int64_t now_ns) const;
+  // For how long nothing will be sent; nothing where nobody knows.
+  std::optional<int64_t> rest_ms(int64_t now_ns, const BreakerRules& rules) const;
   int64_t latency_ms() const { return latency_us_.load(std::memory_order_relaxed) / 1000; }
   int64_t first_byte_ms() const { return first_byte_us_.load(std::memory_order_relaxed) / 1000; }
   // Share of the last attempts that failed, smoothed: 0 to 1,000,000.

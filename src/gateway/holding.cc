@@ -35,7 +35,8 @@ UsageBounds usage_bounds(const Model& model, const RequestBody& body, const Inpu
   const int64_t window = std::max(model.context_window, model.max_output);
   const int64_t most = window > 0 ? window : limits::output_tokens_max;
   const int64_t known = output_limit(model, body, input).value_or(most);
-  return {input.bound + kSlackTokens, known * body.choices() + kSlackTokens,
+  const int64_t input_max = input.is_open ? std::max(input.bound, most) : input.bound;
+  return {input_max + kSlackTokens, known * body.choices() + kSlackTokens,
           most * body.choices() + kSlackTokens};
 }
 

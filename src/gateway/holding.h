@@ -20,6 +20,7 @@ struct InputTokens {
   int64_t estimate = 0;
   int64_t text_estimate = 0;  // of that its texts; images and files can be guessed at best
   int64_t bound = 0;
+  bool is_open = false;  // more may be true: it brings in what nobody can size (input_bound.h)
 };
 
 // What the request can use at the most, from its own words and the model's.

@@ -60,7 +60,14 @@ class InputShape {
   void add_format(std::string_view json);
   void add_image(ImageShape image);
   // Something stored with the provider that the request names: a conversation, a reasoning item.
-  void add_reference() { ++references_; }
+  void add_reference() {
+    ++references_;
+    is_open_ = true;
+  }
+  // It brings in what nobody can size from here: the provider searches, or reads what is encoded.
+  void add_open() { is_open_ = true; }
+  // Then more than the bound may be true.
+  bool is_open() const { return is_open_; }
   // Anything with a count of its own: audio, a document's pages.
   void add_tokens(int64_t count) { tokens_ += count; }
 
@@ -85,6 +92,7 @@ class InputShape {
   int64_t tool_calls_ = 0;
   int64_t formats_ = 0;
   int64_t references_ = 0;
+  bool is_open_ = false;
   std::array<int64_t, kImageRules> images_{};    // tokens, by rule
   std::array<uint32_t, kClasses> characters_{};  // beyond ASCII, by class
 };

@@ -2,6 +2,9 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
+#include <array>
+
 #include "base/limits.h"
 
 namespace mg::gateway {
@@ -23,23 +26,153 @@ std::string_view text_of(dom::object object, std::string_view member) {
   return object[member].get(text) == simdjson::SUCCESS ? text : std::string_view();
 }
 
-// Reads one message after the other; what it does not know it takes for text that is not counted.
+// Ids, types and the like up to this are no text that anybody is charged for.
+constexpr size_t kShortBytes = 64;
+constexpr int64_t kNumberTokens = 8;
+constexpr size_t kAddressBytesMax = 2048;
+// Where a text is looked at to see whether it is a file in base 64, and how long one is at least.
+constexpr size_t kEncodedBytesMin = 1024;
+constexpr size_t kEncodedLook = 256;
+
+bool is_address(std::string_view text) {
+  return (text.starts_with("https://") || text.starts_with("http://")) &&
+         text.size() <= kAddressBytesMax && text.find(' ') == std::string_view::npos;
+}
+
+bool is_encoded(std::string_view text) {
+  if (text.starts_with("data:") && text.substr(0, kEncodedLook).find(";base64,") != text.npos)
+    return true;
+  const std::string_view look = text.substr(0, kEncodedLook);
+  return text.size() >= kEncodedBytesMin && std::all_of(look.begin(), look.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '+' || c == '/' || c == '-' || c == '_' || c == '=';
+         });
+}
+
+// As deep as the body may be nested, which the parser bounds.
+void add_unknown(const dom::element& value, InputShape& shape) {
+  std::string_view text;
+  dom::array list;
+  dom::object object;
+  if (value.get(text) == simdjson::SUCCESS) {
+    if (is_address(text)) {
+      shape.add_reference();
+    } else if (is_encoded(text)) {
+      shape.add_open();
+      shape.add_tokens(static_cast<int64_t>(text.size()) * 3 / 4 / kFileBytesPerToken);
+    } else {
+      shape.add_text(text);
+    }
+  } else if (value.get(list) == simdjson::SUCCESS) {
+    for (dom::element item : list) add_unknown(item, shape);
+  } else if (value.get(object) == simdjson::SUCCESS) {
+    for (const auto& [key, member] : object) {
+      shape.add_text(key);
+      add_unknown(member, shape);
+    }
+  } else if (value.is_number()) {
+    shape.add_tokens(kNumberTokens);
+  }
+}
+
+// Members of a request that are no input, or are measured by name; sorted.
+constexpr std::array<std::string_view, 58> kMeasured = {"allowed_openai_params",
+                                                        "audio",
+                                                        "best_of",
+                                                        "chat_id",
+                                                        "conversation",
+                                                        "dimensions",
+                                                        "echo",
+                                                        "encoding_format",
+                                                        "frequency_penalty",
+                                                        "function_call",
+                                                        "functions",
+                                                        "guided_json",
+                                                        "ignore_eos",
+                                                        "include_reasoning",
+                                                        "input",
+                                                        "input_type",
+                                                        "length_penalty",
+                                                        "logit_bias",
+                                                        "logprobs",
+                                                        "max_completion_tokens",
+                                                        "max_tokens",
+                                                        "messages",
+                                                        "metadata",
+                                                        "min_p",
+                                                        "min_tokens",
+                                                        "modalities",
+                                                        "model",
+                                                        "models",
+                                                        "n",
+                                                        "parallel_tool_calls",
+                                                        "prediction",
+                                                        "presence_penalty",
+                                                        "previous_response_id",
+                                                        "prompt",
+                                                        "prompt_cache_key",
+                                                        "prompt_cache_retention",
+                                                        "provider",
+                                                        "reasoning",
+                                                        "reasoning_effort",
+                                                        "repetition_penalty",
+                                                        "response_format",
+                                                        "route",
+                                                        "safety_identifier",
+                                                        "seed",
+                                                        "service_tier",
+                                                        "stop",
+                                                        "store",
+                                                        "stream",
+                                                        "stream_options",
+                                                        "temperature",
+                                                        "thinking",
+                                                        "tool_choice",
+                                                        "tools",
+                                                        "top_k",
+                                                        "top_logprobs",
+                                                        "top_p",
+                                                        "user",
+                                                        "verbosity"};
+static_assert(std::is_sorted(kMeasured.begin(), kMeasured.end()));
+
+bool is_given(dom::object object, std::string_view member, dom::element& value) {
+  return object[member].get(value) == simdjson::SUCCESS && !value.is_null();
+}
+
+int64_t decoded_bytes(std::string_view base64) {
+  return static_cast<int64_t>(base64.size()) * 3 / 4;
+}
+
+bool is_any_of(std::string_view member, std::initializer_list<std::string_view> names) {
+  return std::find(names.begin(), names.end(), member) != names.end();
+}
+
+// Reads one message after the other. What it has no name for is read as well: vendors render such
+// members into the prompt, and who pays for a prompt must not choose where it stands.
 class ChatMeasure {
  public:
   ChatMeasure(InputShape& shape, api::FeatureFacts& has) : shape_(shape), has_(has) {}
 
   void add_message(dom::object message) {
     shape_.add_message();
-    for (std::string_view member : {"name", "refusal", "reasoning_content"})
-      shape_.add_text(text_of(message, member));
-    add_content(message);
-    dom::array calls;
-    if (message["tool_calls"].get(calls) == simdjson::SUCCESS)
-      for (dom::element call : calls) add_call(call, "function");
-    dom::object call;
-    if (message["function_call"].get(call) == simdjson::SUCCESS)
-      shape_.add_tool_call(text_of(call, "name"), text_of(call, "arguments"));
-    if (message["audio"].get(call) == simdjson::SUCCESS) shape_.add_reference();
+    for (const auto& [key, value] : message) {
+      if (key == "content") {
+        add_content(value);
+      } else if (key == "tool_calls") {
+        add_calls(value);
+      } else if (key == "function_call") {
+        add_function(value);
+      } else if (key == "audio") {
+        if (value.is_object()) shape_.add_reference();
+      } else if (is_any_of(key, {"role", "tool_call_id", "id", "type"})) {
+        add_short(value);
+      } else if (is_any_of(key, {"name", "refusal", "reasoning_content", "reasoning"})) {
+        add_said(value);
+      } else {
+        add_unknown(value, shape_);
+      }
+    }
   }
 
   void add_tools(dom::object request) {
@@ -49,71 +182,138 @@ class ChatMeasure {
       for (dom::element tool : tools) {
         has_.tools = true;
         shape_.add_tool(simdjson::to_string(tool));
+        std::string_view type;  // a tool that the provider runs brings in what it finds
+        if (tool["type"].get(type) == simdjson::SUCCESS && !is_any_of(type, {"function", "custom"}))
+          shape_.add_open();
       }
     }
   }
 
   void add_features(dom::object request) {
     dom::object format;
-    dom::element value;
-    if (request["response_format"].get(format) == simdjson::SUCCESS &&
-        text_of(format, "type") == "json_schema") {
-      has_.json_schema = true;
-      if (format["json_schema"].get(value) == simdjson::SUCCESS)
+    dom::element given, value;
+    if (is_given(request, "response_format", given)) {
+      if (given.get(format) == simdjson::SUCCESS && text_of(format, "type") == "json_schema" &&
+          is_given(format, "json_schema", value)) {
+        has_.json_schema = true;
         shape_.add_format(simdjson::to_string(value));
+      } else {
+        add_unknown(given, shape_);
+      }
     }
-    const auto is_given = [&](std::string_view member) {
-      return request[member].get(value) == simdjson::SUCCESS && !value.is_null();
-    };
-    has_.reasoning = is_given("reasoning_effort") || is_given("reasoning");
-    has_.audio = has_.audio || is_given("audio");
+    has_.reasoning =
+        is_given(request, "reasoning_effort", value) || is_given(request, "reasoning", value);
+    has_.audio = has_.audio || is_given(request, "audio", value);
     // What was said before and is kept with the provider.
     for (std::string_view member : {"prediction", "previous_response_id", "conversation"})
-      if (is_given(member)) shape_.add_reference();
+      if (is_given(request, member, value)) shape_.add_reference();
   }
 
  private:
-  void add_content(dom::object message) {
-    shape_.add_text(text_of(message, "content"));
+  // Ids and the like are part of what a message costs anyway, as long as they are short.
+  void add_short(dom::element value) {
+    std::string_view text;
+    if (value.get(text) != simdjson::SUCCESS || text.size() > kShortBytes)
+      add_unknown(value, shape_);
+  }
+
+  void add_content(dom::element content) {
     dom::array parts;
-    if (message["content"].get(parts) != simdjson::SUCCESS) return;
+    if (content.get(parts) != simdjson::SUCCESS) return add_said(content);
     for (dom::element part : parts) {
       dom::object object;
-      if (part.get(object) == simdjson::SUCCESS) add_part(object);
+      if (part.get(object) == simdjson::SUCCESS) {
+        add_part(object);
+      } else {
+        add_said(part);
+      }
     }
+  }
+
+  // Text, whatever it looks like: an address that is said is not an address that is opened.
+  void add_said(dom::element value) {
+    std::string_view text;
+    if (value.get(text) != simdjson::SUCCESS) return add_unknown(value, shape_);
+    shape_.add_text(text);
   }
 
   void add_part(dom::object part) {
-    for (std::string_view member : {"text", "refusal"}) shape_.add_text(text_of(part, member));
-    dom::object inner;
-    if (part["image_url"].get(inner) == simdjson::SUCCESS) {
-      has_.images = true;
-      const std::string_view detail = text_of(inner, "detail");
-      ImageShape image;
-      if (detail == "low") image.detail = ImageDetail::low;
-      if (detail == "high") image.detail = ImageDetail::high;
-      shape_.add_image(image);
-    } else if (part["input_audio"].get(inner) == simdjson::SUCCESS) {
-      has_.audio = true;
-      shape_.add_tokens(decoded_bytes(text_of(inner, "data")) / kAudioBytesPerToken + 1);
-    } else if (part["file"].get(inner) == simdjson::SUCCESS) {
-      shape_.add_reference();
-      shape_.add_tokens(decoded_bytes(text_of(inner, "file_data")) / kFileBytesPerToken);
-    } else if (part["video_url"].get(inner) == simdjson::SUCCESS) {
-      has_.images = true;
-      shape_.add_reference();
-      shape_.add_tokens(decoded_bytes(text_of(inner, "url")) / kFileBytesPerToken);
+    const std::string_view type = text_of(part, "type");
+    dom::element value;
+    const bool is_image = is_any_of(type, {"image", "image_url", "input_image"}) ||
+                          is_given(part, "image_url", value);
+    if (is_image) add_image(part);
+    for (const auto& [key, member] : part) {
+      if (is_any_of(key, {"type", "cache_control"})) {
+        add_short(member);
+      } else if (is_any_of(key, {"text", "refusal"})) {
+        add_said(member);
+      } else if (is_image &&
+                 is_any_of(key, {"image_url", "image", "source", "detail", "file_id"})) {
+        continue;
+      } else if (key == "input_audio") {
+        has_.audio = true;
+        shape_.add_tokens(decoded_bytes(data_of(member, "data")) / kAudioBytesPerToken + 1);
+      } else if (key == "file") {
+        shape_.add_reference();
+        shape_.add_tokens(decoded_bytes(data_of(member, "file_data")) / kFileBytesPerToken);
+      } else if (key == "video_url") {
+        has_.images = true;
+        shape_.add_reference();
+        shape_.add_tokens(decoded_bytes(data_of(member, "url")) / kFileBytesPerToken);
+      } else {
+        add_unknown(member, shape_);
+      }
     }
   }
 
-  void add_call(dom::element call, std::string_view kind) {
-    dom::object made;
-    if (call[kind].get(made) == simdjson::SUCCESS)
-      shape_.add_tool_call(text_of(made, "name"), text_of(made, "arguments"));
+  // As OpenAI has it, `image_url` is an object; elsewhere it is the address itself.
+  void add_image(dom::object part) {
+    has_.images = true;
+    dom::object inner;
+    std::string_view detail = text_of(part, "detail");
+    if (part["image_url"].get(inner) == simdjson::SUCCESS) detail = text_of(inner, "detail");
+    ImageShape image;
+    if (detail == "low") image.detail = ImageDetail::low;
+    if (detail == "high") image.detail = ImageDetail::high;
+    shape_.add_image(image);
   }
 
-  static int64_t decoded_bytes(std::string_view base64) {
-    return static_cast<int64_t>(base64.size()) * 3 / 4;
+  // The text of a member, or of the value itself.
+  static std::string_view data_of(dom::element value, std::string_view member) {
+    std::string_view text;
+    dom::object object;
+    if (value.get(object) == simdjson::SUCCESS) return text_of(object, member);
+    return value.get(text) == simdjson::SUCCESS ? text : std::string_view();
+  }
+
+  void add_calls(dom::element calls) {
+    dom::array list;
+    if (calls.get(list) != simdjson::SUCCESS) return add_unknown(calls, shape_);
+    for (dom::element entry : list) {
+      dom::object call;
+      if (entry.get(call) != simdjson::SUCCESS) {
+        add_unknown(entry, shape_);
+        continue;
+      }
+      for (const auto& [key, value] : call) {
+        if (key == "function") {
+          add_function(value);
+        } else if (is_any_of(key, {"id", "type", "index"})) {
+          add_short(value);
+        } else {
+          add_unknown(value, shape_);
+        }
+      }
+    }
+  }
+
+  void add_function(dom::element function) {
+    dom::object made;
+    if (function.get(made) != simdjson::SUCCESS) return add_unknown(function, shape_);
+    shape_.add_tool_call(text_of(made, "name"), text_of(made, "arguments"));
+    for (const auto& [key, value] : made)
+      if (!is_any_of(key, {"name", "arguments"}) || !value.is_string()) add_unknown(value, shape_);
   }
 
   InputShape& shape_;
@@ -130,6 +330,17 @@ std::optional<int64_t> token_count(dom::array list) {
 }
 
 }  // namespace
+
+// Documents, templates' arguments, plugins, searches: in the prompt for all we know.
+void measure_others(const dom::object& request, InputShape& shape) {
+  for (const auto& [key, value] : request) {
+    if (std::binary_search(kMeasured.begin(), kMeasured.end(), key)) continue;
+    const bool is_off = value.is_null() || (value.is_bool() && !value.get_bool().value_unsafe());
+    if (is_off || value.is_number()) continue;
+    shape.add_open();
+    add_unknown(value, shape);
+  }
+}
 
 std::optional<InputProblem> measure_chat(const dom::object& request, InputShape& shape,
                                          api::FeatureFacts& has) {

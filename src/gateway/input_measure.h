@@ -25,6 +25,9 @@ struct InputProblem {
 std::optional<InputProblem> measure_chat(const simdjson::dom::object& request, InputShape& shape,
                                          api::FeatureFacts& has);
 
+// What no other has a name for, at the top of any request.
+void measure_others(const simdjson::dom::object& request, InputShape& shape);
+
 // `prompt` or `input`: a text, a list of texts, a list of token numbers, or a list of such lists.
 // `inputs` is how many texts (or lists of tokens) there are.
 std::optional<InputProblem> measure_inputs(const simdjson::dom::element& input,

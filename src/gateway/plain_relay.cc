@@ -4,6 +4,11 @@
 #include "base/log.h"
 
 namespace mg::gateway {
+namespace {
+
+constexpr size_t kFrontBytes = 4 * limits::KiB;
+
+}  // namespace
 
 event::Task<Relayed> PlainRelay::run() {
   for (;;) {
@@ -12,7 +17,10 @@ event::Task<Relayed> PlainRelay::run() {
     if (!pieces) co_return broke_off(pieces.error());
     if (pieces->empty()) break;
     for (std::string_view piece : *pieces) kept_.append(piece);
-    too_long_ = too_long_ || kept_.size() > limits::plain_answer_bytes_max;
+    if (!too_long_ && kept_.size() > limits::plain_answer_bytes_max) {
+      too_long_ = true;
+      look_in_front();
+    }
     if (!too_long_) continue;
     const std::optional<Ending> over = co_await pass_on();
     if (over) co_return ended(*over);
@@ -35,6 +43,19 @@ event::Task<std::optional<Ending>> PlainRelay::pass_on() {
   // at its end, by the provider's word.
   mark_covered();
   co_return std::nullopt;
+}
+
+// Some vendors tell the usage of embeddings before the numbers. Of other answers the beginning may
+// be what a model wrote.
+void PlainRelay::look_in_front() {
+  if (parts_.operation != Operation::embedding) return;
+  const auto usage = usage_in_front(std::string_view(kept_).substr(0, kFrontBytes));
+  if (usage) parts_.metering.take_report(*usage);
+}
+
+void PlainRelay::put_cost(std::string_view cost) {
+  if (kept_.find("\"cost") == std::string::npos) return;
+  if (auto priced = with_cost(kept_, cost, CostIs::replaced)) kept_ = std::move(*priced);
 }
 
 // What a long answer says cannot be told from how it says it, piece by piece; beside so much text

@@ -155,10 +155,13 @@ class PlainRelay final : public Relay {
 
   // What was kept back: all of it unless has_begun.
   const std::string& rest() const { return kept_; }
+  // Where the upstream told a cost of its own, what the client pays stands there instead.
+  void put_cost(std::string_view cost);
 
  private:
   event::Task<std::optional<Ending>> pass_on();
   void count(std::string_view bytes);
+  void look_in_front();
   Relayed judge_whole();
 
   std::string kept_;

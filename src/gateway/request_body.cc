@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/assert.h"
 #include "base/json.h"
@@ -29,6 +30,9 @@ tl::unexpected<Refusal> no(Code code, std::string message, std::string_view para
 tl::unexpected<Refusal> wrong(std::string_view member, std::string_view what) {
   return no(Code::invalid_value, std::string(member) + " must be " + std::string(what), member);
 }
+
+// RFC 8259, section 8.1: nobody must write it, who reads it may look past it.
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 // A parser keeps the memory of its largest document; beyond this it is made anew.
 constexpr size_t kParserKeepBytes = 1 * limits::MiB;
@@ -84,6 +88,7 @@ class BodyReader {
   BodyReader(Operation operation, RequestBody& body) : operation_(operation), body_(body) {}
 
   Checked read() {
+    if (body_.text_.starts_with(kByteOrderMark)) body_.text_.erase(0, kByteOrderMark.size());
     body_.bytes_ = body_.text_.size();
     body_.shape_ = std::make_unique<InputShape>();
     body_.text_.reserve(body_.text_.size() + limits::json_padding_bytes);
@@ -173,7 +178,14 @@ class BodyReader {
     dom::element value;
     if (!present(object, member, value)) return {};
     int64_t count = 0;
-    if (value.get(count) != simdjson::SUCCESS || count < 1 || count > most)
+    double number = 0;  // some clients write 16.0
+    if (value.get(count) != simdjson::SUCCESS && value.get(number) == simdjson::SUCCESS &&
+        number >= 1 && number <= static_cast<double>(most) && number == std::floor(number))
+      count = static_cast<int64_t>(number);
+    // Legacy completions that only score a prompt want nothing written; room for one is held.
+    const bool scores = operation_ == Operation::completion && member == "max_tokens";
+    if (scores && value.get(count) == simdjson::SUCCESS && count == 0) count = 1;
+    if (count < 1 || count > most)
       return wrong(member, "a whole number from 1 to " + std::to_string(most));
     out = count;
     return {};
@@ -191,6 +203,7 @@ class BodyReader {
                              ? measure_chat(object, *body_.shape_, body_.has_)
                              : measure_inputs(input, member, *body_.shape_, inputs);
     if (problem) return no(Code::invalid_value, problem->what, problem->member);
+    measure_others(object, *body_.shape_);
     // Each of several prompts is completed.
     if (operation_ == Operation::completion) {
       body_.choices_ *= inputs;
@@ -230,12 +243,22 @@ class BodyReader {
     MG_ASSERT(span_parser().iterate(text.data(), text.size(), text.capacity()).get(document) ==
               simdjson::SUCCESS);
     MG_ASSERT(document.get_object().get(object) == simdjson::SUCCESS);
+    RequestBody::Span& member = body_.stream_options_member_;
     for (auto field : object) {
+      const size_t name_at =
+          static_cast<size_t>(field.key().value_unsafe().raw() - text.data()) - 1;
+      if (member.at > 0 && member.bytes == 0) member.bytes = name_at - member.at;
       const std::string_view key = field.unescaped_key().value_unsafe();
       ondemand::value value = field.value().value_unsafe();
       if (key == "model") body_.model_at_ = span(value.raw_json_token());
-      if (key == "stream_options") locate_options(value);
+      if (key != "stream_options") continue;
+      member.at = name_at;
+      locate_options(value);
     }
+    if (member.at == 0 || member.bytes > 0) return;
+    // It is the last: the comma before it goes, not the one behind. (`model` at least is before.)
+    member.at = text.rfind(',', member.at);
+    member.bytes = text.rfind('}') - member.at;
   }
 
   void locate_options(ondemand::value value) {
@@ -282,6 +305,8 @@ std::vector<Splice> RequestBody::splices(std::string_view upstream_model, Stream
   std::vector<Splice> out;
   if (upstream_model != model_)
     out.push_back({model_at_.at, model_at_.bytes, json_string(upstream_model)});
+  if (usage == StreamUsage::remove && stream_options_member_.bytes > 0)
+    out.push_back({stream_options_member_.at, stream_options_member_.bytes, {}});
   if (stream_ && !asks_usage_ && usage == StreamUsage::ask) {
     constexpr std::string_view kAsk = "\"include_usage\":true";
     switch (stream_options_) {

@@ -62,8 +62,9 @@ class RequestBody {
   const InputShape& shape() const { return *shape_; }
 
   // What a channel is sent: its own name for the model, and the wish for usage where the client
-  // left it out and the vendor takes it.
-  enum class StreamUsage : uint8_t { as_is, ask };
+  // left it out and the vendor takes it; or no `stream_options` at all, where the vendor refuses
+  // them.
+  enum class StreamUsage : uint8_t { as_is, ask, remove };
   std::vector<Splice> splices(std::string_view upstream_model, StreamUsage usage) const;
 
   // Lets go of the text, which is the large part, once no attempt can need it any more.
@@ -87,6 +88,7 @@ class RequestBody {
   std::string service_tier_;
   Span model_at_;               // the value of "model", quotes included
   Span stream_options_at_;      // the value, where it is null; of an object: behind its brace
+  Span stream_options_member_;  // from its name to the next one, or from the comma before the last
   Span include_usage_at_;       // the value of include_usage, where it is there
   size_t first_member_at_ = 0;  // behind the opening brace
   StreamOptions stream_options_ = StreamOptions::absent;

@@ -130,18 +130,23 @@ StreamRelay::End StreamRelay::end(std::string_view cost) const {
     if (!kept_[i].data.empty()) last_usage = i;
   for (size_t i = 0; i < kept_.size(); ++i) {
     out.done_at = out.events.size();  // in the end that of the last one
+    const bool is_asked_for = i == last_usage && usage_chunk_ == UsageChunk::shown;
     std::optional<std::string> priced;
-    if (i == last_usage && usage_chunk_ == UsageChunk::shown)
-      priced = with_cost(kept_[i].data, cost);
+    if (!kept_[i].data.empty())
+      priced = with_cost(kept_[i].data, cost, is_asked_for ? CostIs::added : CostIs::replaced);
     if (priced) {
       out.events.append(rest_of_line_end(kept_[i].raw));
       http::append_sse_event(out.events, {}, *priced);
-      out.has_usage = true;
+      out.has_usage = out.has_usage || is_asked_for;
     } else {
       out.events.append(kept_[i].raw);
     }
   }
-  if (!done_) out.done_at = out.events.size();
+  // An answer that is whole says so, also where its vendor leaves that to the connection.
+  if (!done_) {
+    out.done_at = out.events.size();
+    http::append_sse_event(out.events, {}, kDone);
+  }
   return out;
 }
 

@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/limits.h"
 #include "base/text.h"
@@ -21,6 +22,10 @@ class Counts {
     dom::element value;
     if (object_[name].get(value) != simdjson::SUCCESS || value.is_null()) return std::nullopt;
     int64_t number = 0;
+    double fraction = 0;  // 9.0 is a count as well
+    if (value.is_double() && value.get(fraction) == simdjson::SUCCESS && fraction >= 0 &&
+        fraction <= double(limits::usage_tokens_max) && fraction == std::floor(fraction))
+      return static_cast<int64_t>(fraction);
     if (value.get(number) != simdjson::SUCCESS || number < 0 || number > limits::usage_tokens_max) {
       valid_ = false;
       return std::nullopt;

@@ -210,7 +210,8 @@ void ServerConnection::end_when_idle() {
 Connection ServerConnection::connection_after() const {
   const bool keep = head_.keep_alive && body_complete_ && !close_after_ && !gone_ &&
                     shared_.pressure == Pressure::none;
-  return keep ? Connection::keep_alive : Connection::close;
+  if (!keep) return Connection::close;
+  return head_.minor_version == 0 ? Connection::keep_alive_said : Connection::keep_alive;
 }
 
 bool ServerConnection::sends_body(int status) const {

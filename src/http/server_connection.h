@@ -87,8 +87,12 @@ class ServerConnection final : private event::ReadSink {
   Pressure pressure() const { return shared_.pressure; }
   // The whole body. Errors: too_large, timeout, closed, protocol (its framing is broken).
   event::Task<Result<std::string>> read_body();
-  // What can be let go once the request is understood: its header fields.
-  void forget_head() { [[maybe_unused]] const RequestHead gone = std::exchange(head_, {}); }
+  // What can be let go once the request is understood: its fields and target. How to answer
+  // (method, version, whether the connection stays) is kept.
+  void forget_fields() {
+    [[maybe_unused]] const Headers gone = std::exchange(head_.headers, {});
+    head_.target_at = {};
+  }
   bool is_gone() const { return gone_; }
   // nullptr: nobody wants to know any more. A client that is gone already is not announced.
   void watch_gone(GoneSink* sink) { gone_sink_ = sink; }

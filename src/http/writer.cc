@@ -109,6 +109,7 @@ void write_response_head(std::string& out, int status, const Headers& headers, F
   if (framing.kind == BodyKind::none) framing = Framing::length(0);
   if (!has_no_body) append_framing(out, framing);
   if (connection == Connection::close) out.append("Connection: close\r\n");
+  if (connection == Connection::keep_alive_said) out.append("Connection: keep-alive\r\n");
   out.append("\r\n");
 }
 

@@ -12,7 +12,8 @@
 
 namespace mg::http {
 
-enum class Connection : uint8_t { keep_alive, close };
+// Whether a connection stays. It does by itself since HTTP/1.1; a client of 1.0 must be told.
+enum class Connection : uint8_t { keep_alive, keep_alive_said, close };
 
 // `target` starts with '/' or is "*". Errors: invalid for a target or host that could be taken for
 // more than that; nothing is appended then. A body is announced by `framing`; `none` writes

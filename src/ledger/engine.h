@@ -48,8 +48,8 @@ class Engine {
   // Rounds of the book until nothing waits, on the calling thread, whichever it is. While another
   // thread is at it this returns at once, and that one takes what waits here as well.
   void judge();
-  // Has what was judged committed. Apart from judging, so that a worker first sends what its answers
-  // let it send: the thread this wakes may take its processor.
+  // Has what was judged committed. Apart from judging, so that a worker first sends what its
+  // answers let it send: the thread this wakes may take its processor.
   void start_commit();
   bool committer_step() { return committer_->step(); }
   // Between the beginnings of two commits, where the driver can wait.
@@ -85,9 +85,9 @@ class Engine {
   std::function<void()> ring_book_;
   std::function<void()> ring_committer_;
   event::Mailbox<Command*> inbox_;
-  std::atomic<bool> judging_{false};     // some thread has the book
+  std::atomic<bool> judging_{false};        // some thread has the book
   std::atomic<bool> commit_is_due_{false};  // something was judged since the committer was rung for
-  std::vector<Command*> commands_;    // of this round
+  std::vector<Command*> commands_;          // of this round
   std::vector<Port*> gone_;
   std::mutex ports_mutex_;
   std::vector<std::unique_ptr<Port>> ports_;
