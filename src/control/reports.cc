@@ -32,7 +32,7 @@ void count(UsageRow& row, const ledger::HoldPosted& posted) {
   ++row.requests;
   for (const ledger::PriceLine& line : posted.settlement.lines)
     if (line.wallet == 0) row.units[line.meter.str()] += line.units;
-  if (!posted.wallets.empty()) row.charge += posted.wallets[0].price;
+  if (!posted.wallets.empty()) row.charge += posted.wallets[0].paid;
   row.cost += posted.settlement.cost;
   if (posted.settlement.source == ledger::UsageSource::counted) ++row.counted;
 }

@@ -185,9 +185,16 @@ std::string AnswerReader::error_text(std::string_view json) {
 
 namespace {
 
+constexpr std::string_view kUsageName = "\"usage\"";
+
 std::optional<AnswerFacts> usage_named_at(std::string_view part, size_t name) {
-  const size_t brace = name == std::string_view::npos ? name : part.find('{', name);
-  if (brace == std::string_view::npos) return std::nullopt;
+  // Within a text of JSON the quotes would be escaped: what stands here is a member.
+  const auto next = [&part](size_t from) { return part.find_first_not_of(" \t\r\n", from); };
+  if (name == std::string_view::npos) return std::nullopt;
+  const size_t colon = next(name + kUsageName.size());
+  const size_t brace = colon == std::string_view::npos ? colon : next(colon + 1);
+  if (brace == std::string_view::npos || part[colon] != ':' || part[brace] != '{')
+    return std::nullopt;
   // The object alone is a document; where it ends is for the parser to find.
   const simdjson::padded_string from_brace(part.substr(brace));
   ondemand::parser finder;
@@ -210,12 +217,8 @@ std::optional<AnswerFacts> usage_named_at(std::string_view part, size_t name) {
 
 }  // namespace
 
-std::optional<AnswerFacts> usage_in_tail(std::string_view tail) {
-  return usage_named_at(tail, tail.rfind("\"usage\""));
-}
-
-std::optional<AnswerFacts> usage_in_front(std::string_view front) {
-  return usage_named_at(front, front.find("\"usage\""));
+std::optional<AnswerFacts> usage_in_part(std::string_view part) {
+  return usage_named_at(part, part.rfind(kUsageName));
 }
 
 std::optional<std::string> with_cost(std::string_view json, std::string_view cost, CostIs how) {

@@ -45,11 +45,9 @@ class AnswerReader {
   std::unique_ptr<Parsers> parsers_;
 };
 
-// The usage of an answer of which only the last part is at hand: the last member of that name in
-// it. Nothing where there is none.
-std::optional<AnswerFacts> usage_in_tail(std::string_view tail);
-// The same of its first part, for answers in which nothing that anybody wrote comes before it.
-std::optional<AnswerFacts> usage_in_front(std::string_view front);
+// The usage in a part of a long answer: the last member of that name in it. Nothing where there is
+// none that is whole.
+std::optional<AnswerFacts> usage_in_part(std::string_view part);
 
 // The document with `cost`, a JSON number, in its top-level usage object: in the place of one that
 // the upstream gave, else, where it is to be added, as a member more. Where a member stands twice,

@@ -217,12 +217,6 @@ void InputShape::add_tool(std::string_view json) {
   ++tools_;
 }
 
-void InputShape::add_tool_call(std::string_view name, std::string_view arguments) {
-  add_text(name);
-  add_text(arguments);
-  ++tool_calls_;
-}
-
 void InputShape::add_format(std::string_view json) {
   add_text(json);
   ++formats_;

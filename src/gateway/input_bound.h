@@ -54,8 +54,8 @@ class InputShape {
   void add_message() { ++messages_; }
   // A tool's definition: its JSON as the client wrote it, which no provider renders longer.
   void add_tool(std::string_view json);
-  // A call in the conversation's history.
-  void add_tool_call(std::string_view name, std::string_view arguments);
+  // A call in the conversation's history; its texts are added by themselves.
+  void add_tool_call() { ++tool_calls_; }
   // The schema that the answer must follow.
   void add_format(std::string_view json);
   void add_image(ImageShape image);

@@ -190,16 +190,12 @@ class ChatMeasure {
   }
 
   void add_features(dom::object request) {
-    dom::object format;
-    dom::element given, value;
-    if (is_given(request, "response_format", given)) {
-      if (given.get(format) == simdjson::SUCCESS && text_of(format, "type") == "json_schema" &&
-          is_given(format, "json_schema", value)) {
-        has_.json_schema = true;
-        shape_.add_format(simdjson::to_string(value));
-      } else {
-        add_unknown(given, shape_);
-      }
+    dom::element value;
+    for (const auto& [key, given] : request) {  // each, should a member within stand twice
+      dom::object format;
+      if (key != "response_format" || given.get(format) != simdjson::SUCCESS) continue;
+      has_.json_schema = has_.json_schema || text_of(format, "type") == "json_schema";
+      if (format.size() > 1) shape_.add_format(simdjson::to_string(given));
     }
     has_.reasoning =
         is_given(request, "reasoning_effort", value) || is_given(request, "reasoning", value);
@@ -311,9 +307,8 @@ class ChatMeasure {
   void add_function(dom::element function) {
     dom::object made;
     if (function.get(made) != simdjson::SUCCESS) return add_unknown(function, shape_);
-    shape_.add_tool_call(text_of(made, "name"), text_of(made, "arguments"));
-    for (const auto& [key, value] : made)
-      if (!is_any_of(key, {"name", "arguments"}) || !value.is_string()) add_unknown(value, shape_);
+    shape_.add_tool_call();
+    for (const auto& [key, value] : made) add_said(value);
   }
 
   InputShape& shape_;

@@ -37,8 +37,13 @@ bool Metering::is_plausible(const Usage& usage) const {
 Usage Metering::counted() const {
   Usage usage;
   usage[Meter::input] = input_tokens_;
-  usage[Meter::output] = std::min(generated_.tokens(), bounds_.output_tokens_max);
+  usage[Meter::output] = counted_output();
   return usage;
+}
+
+int64_t Metering::counted_output() const {
+  return std::min(generated_.tokens(),
+                  is_rough_ ? bounds_.output_tokens : bounds_.output_tokens_max);
 }
 
 FinalUsage Metering::final() const {
@@ -46,7 +51,7 @@ FinalUsage Metering::final() const {
   FinalUsage out{*reported_, ledger::UsageSource::reported, was_invalid_, damaged_events_};
   // A report that text came behind may have spoken of the time before; one that stands at the
   // beginning and tells the whole is borne out by our count.
-  const int64_t counted = std::min(generated_.tokens(), bounds_.output_tokens_max);
+  const int64_t counted = counted_output();
   const bool is_stale = generated_.tokens() > generated_at_report_;
   if (is_stale && counted - counted / kCountErrorShare > reported_->output()) {
     out.usage[Meter::output] += counted - reported_->output();

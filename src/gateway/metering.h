@@ -33,6 +33,9 @@ class Metering {
       : input_tokens_(input_tokens), bounds_(bounds), generated_(tokenizer) {}
 
   TokenCounter& generated() { return generated_; }
+  // What is counted is not the text but what it came in: no more than the client allowed is charged
+  // for by it.
+  void count_roughly() { is_rough_ = true; }
   // The last report wins: providers that send several send sums.
   void take_report(const AnswerFacts& facts);
 
@@ -47,6 +50,7 @@ class Metering {
 
  private:
   bool is_plausible(const Usage& usage) const;
+  int64_t counted_output() const;
 
   int64_t input_tokens_;
   UsageBounds bounds_;
@@ -54,6 +58,7 @@ class Metering {
   std::optional<Usage> reported_;
   int64_t generated_at_report_ = 0;
   bool was_invalid_ = false;
+  bool is_rough_ = false;
   int64_t damaged_events_ = 0;
 };
 

@@ -2,11 +2,13 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/text.h"
 
 namespace mg::gateway {
 namespace {
 
-constexpr size_t kFrontBytes = 4 * limits::KiB;
+// Of a long answer, to see whether it is one: what else it could be begins otherwise.
+constexpr size_t kLook = 64;
 
 }  // namespace
 
@@ -18,8 +20,9 @@ event::Task<Relayed> PlainRelay::run() {
     if (pieces->empty()) break;
     for (std::string_view piece : *pieces) kept_.append(piece);
     if (!too_long_ && kept_.size() > limits::plain_answer_bytes_max) {
+      if (!trimmed(std::string_view(kept_).substr(0, kLook)).starts_with('{')) break;
       too_long_ = true;
-      look_in_front();
+      parts_.metering.count_roughly();
     }
     if (!too_long_) continue;
     const std::optional<Ending> over = co_await pass_on();
@@ -33,24 +36,20 @@ event::Task<std::optional<Ending>> PlainRelay::pass_on() {
   if (kept_.size() <= limits::plain_answer_tail_bytes) co_return std::nullopt;
   const bool may_send = co_await open_gate();
   if (!may_send) co_return Ending::unsettled;
+  // Some vendors tell the usage before the rest: it is looked for wherever it may pass. What is
+  // kept overlaps, so that it is whole at some time.
+  if (auto usage = usage_in_part(kept_)) usage_ = std::move(usage);
   const size_t bytes = kept_.size() - limits::plain_answer_tail_bytes;
   const std::string out = kept_.substr(0, bytes);
   kept_.erase(0, bytes);
   count(out);
+  if (usage_) parts_.metering.take_report(*usage_);  // of all of it, wherever it stands
   const bool is_there = co_await send(out);
   if (!is_there && is_drained_out()) co_return Ending::client_left;
   // Cutting it would save nothing: its provider has written all of it. What it comes to is settled
   // at its end, by the provider's word.
   mark_covered();
   co_return std::nullopt;
-}
-
-// Some vendors tell the usage of embeddings before the numbers. Of other answers the beginning may
-// be what a model wrote.
-void PlainRelay::look_in_front() {
-  if (parts_.operation != Operation::embedding) return;
-  const auto usage = usage_in_front(std::string_view(kept_).substr(0, kFrontBytes));
-  if (usage) parts_.metering.take_report(*usage);
 }
 
 void PlainRelay::put_cost(std::string_view cost) {
@@ -66,9 +65,9 @@ void PlainRelay::count(std::string_view bytes) {
 
 Relayed PlainRelay::judge_whole() {
   if (too_long_) {
-    const auto usage = usage_in_tail(kept_);
     count(kept_);
-    if (usage) parts_.metering.take_report(*usage);
+    if (auto usage = usage_in_part(kept_)) usage_ = std::move(usage);
+    if (usage_) parts_.metering.take_report(*usage_);
     return ended(Ending::completed);
   }
   const AnswerFacts facts = parts_.reader.read(kept_, parts_.provider, nullptr);

@@ -161,10 +161,10 @@ class PlainRelay final : public Relay {
  private:
   event::Task<std::optional<Ending>> pass_on();
   void count(std::string_view bytes);
-  void look_in_front();
   Relayed judge_whole();
 
   std::string kept_;
+  std::optional<AnswerFacts> usage_;  // of a long answer, as last seen in it
   bool too_long_ = false;
 };
 

@@ -3,12 +3,14 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <cmath>
+#include <cstring>
 
 #include "base/assert.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/text.h"
 #include "gateway/input_measure.h"
+#include "gateway/whole_number.h"
 
 namespace mg::gateway {
 namespace {
@@ -20,8 +22,32 @@ static_assert(limits::json_padding_bytes >= simdjson::SIMDJSON_PADDING);
 
 // Members that would choose where a request goes, or with whose credential, if something behind us
 // understood them.
-constexpr std::array<std::string_view, 6> kRoutingMembers = {
-    "api_base", "base_url", "api_key", "api_version", "extra_headers", "extra_body"};
+constexpr std::array<std::string_view, 11> kRoutingMembers = {
+    "api_base", "base_url", "api_key",  "api_version", "extra_headers", "extra_body",
+    "models",   "route",    "provider", "fallbacks",   "plugins"};
+
+// Members that decide what a request is and what it costs. Some servers read names without regard
+// to case: to them another spelling would be another request.
+constexpr std::array<std::string_view, 17> kDecidingMembers = {
+    "model",       "stream",    "stream_options", "max_tokens",      "max_completion_tokens",
+    "n",           "best_of",   "messages",       "prompt",          "input",
+    "tools",       "functions", "service_tier",   "response_format", "dimensions",
+    "tool_choice", "suffix"};
+
+// As those servers fold it: ASCII, and the two letters beyond that become ASCII (the long s and the
+// Kelvin sign).
+std::string folded(std::string_view name) {
+  std::string out = to_lower(name);
+  for (const auto& [letter, plain] : {std::pair{"\xC5\xBF", 's'}, {"\xE2\x84\xAA", 'k'}})
+    for (size_t at = out.find(letter); at != std::string::npos; at = out.find(letter, at))
+      out.replace(at, std::strlen(letter), 1, plain);
+  return out;
+}
+
+template <size_t kCount>
+bool is_in(const std::array<std::string_view, kCount>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
 
 tl::unexpected<Refusal> no(Code code, std::string message, std::string_view param = {}) {
   return tl::unexpected<Refusal>(refusal(code, std::move(message), std::string(param)));
@@ -119,9 +145,15 @@ class BodyReader {
     const auto twice = std::adjacent_find(keys.begin(), keys.end());
     if (twice != keys.end())
       return no(Code::invalid_value, "the member " + std::string(*twice) + " stands twice", *twice);
-    for (std::string_view member : kRoutingMembers)
-      if (std::binary_search(keys.begin(), keys.end(), member))
-        return no(Code::unsupported_parameter, std::string(member) + " is not supported", member);
+    for (std::string_view key : keys) {
+      if (is_in(kDecidingMembers, key)) continue;
+      const std::string name = folded(key);
+      if (is_in(kRoutingMembers, name))
+        return no(Code::unsupported_parameter, name + " is not supported", key);
+      if (is_in(kDecidingMembers, name))
+        return no(Code::invalid_value,
+                  "the member " + std::string(key) + " is to be spelled " + name, key);
+    }
     return {};
   }
 
@@ -161,7 +193,8 @@ class BodyReader {
       limit.reset();
       if (const Checked ok = read_count(object, member, limits::output_tokens_max, limit); !ok)
         return ok;
-      if (limit && (!body_.output_limit_ || *limit < *body_.output_limit_))
+      // Vendors differ in which of the two they heed: the larger one must be there to be paid.
+      if (limit && (!body_.output_limit_ || *limit > *body_.output_limit_))
         body_.output_limit_ = limit;
     }
     std::optional<int64_t> n, best_of;
@@ -177,17 +210,11 @@ class BodyReader {
                      std::optional<int64_t>& out) {
     dom::element value;
     if (!present(object, member, value)) return {};
-    int64_t count = 0;
-    double number = 0;  // some clients write 16.0
-    if (value.get(count) != simdjson::SUCCESS && value.get(number) == simdjson::SUCCESS &&
-        number >= 1 && number <= static_cast<double>(most) && number == std::floor(number))
-      count = static_cast<int64_t>(number);
     // Legacy completions that only score a prompt want nothing written; room for one is held.
     const bool scores = operation_ == Operation::completion && member == "max_tokens";
-    if (scores && value.get(count) == simdjson::SUCCESS && count == 0) count = 1;
-    if (count < 1 || count > most)
-      return wrong(member, "a whole number from 1 to " + std::to_string(most));
-    out = count;
+    const auto count = whole_number(value, scores ? 0 : 1, most);
+    if (!count) return wrong(member, "a whole number from 1 to " + std::to_string(most));
+    out = std::max<int64_t>(1, *count);
     return {};
   }
 

@@ -3,10 +3,10 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/limits.h"
 #include "base/text.h"
+#include "gateway/whole_number.h"
 
 namespace mg::gateway {
 namespace {
@@ -21,15 +21,8 @@ class Counts {
   std::optional<int64_t> get(std::string_view name) {
     dom::element value;
     if (object_[name].get(value) != simdjson::SUCCESS || value.is_null()) return std::nullopt;
-    int64_t number = 0;
-    double fraction = 0;  // 9.0 is a count as well
-    if (value.is_double() && value.get(fraction) == simdjson::SUCCESS && fraction >= 0 &&
-        fraction <= double(limits::usage_tokens_max) && fraction == std::floor(fraction))
-      return static_cast<int64_t>(fraction);
-    if (value.get(number) != simdjson::SUCCESS || number < 0 || number > limits::usage_tokens_max) {
-      valid_ = false;
-      return std::nullopt;
-    }
+    const auto number = whole_number(value, 0, limits::usage_tokens_max);
+    valid_ = valid_ && number;
     return number;
   }
 

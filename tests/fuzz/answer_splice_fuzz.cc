@@ -50,7 +50,7 @@ void check_cost(const std::string& text, bool is_json) {
 }
 
 void check_tail(const std::string& text, const AnswerFacts& facts) {
-  const auto tail = usage_in_tail(text);
+  const auto tail = usage_in_part(text);
   MG_ASSERT(!tail || (tail->is_json && tail->has_usage));
   // Comparable where the name stands there once, spelled as everyone does.
   if (!facts.is_json || text.find('\\') != std::string::npos) return;
@@ -61,7 +61,7 @@ void check_tail(const std::string& text, const AnswerFacts& facts) {
   if (usage == document.end() || !usage->is_object()) return;
   MG_ASSERT(tail.has_value());
   MG_ASSERT(tail->usage == facts.usage);
-  MG_ASSERT(usage_in_tail(text.substr(name))->usage == facts.usage);
+  MG_ASSERT(usage_in_part(text.substr(name))->usage == facts.usage);
 }
 
 void check(const std::string& text) {

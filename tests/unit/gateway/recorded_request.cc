@@ -5,6 +5,13 @@
 namespace mg::test {
 namespace {
 
+void add_call(mg::gateway::InputShape& shape, const std::string& name,
+              const std::string& arguments) {
+  shape.add_tool_call();
+  shape.add_text(name);
+  shape.add_text(arguments);
+}
+
 bool is_one_of(const std::string& key, std::initializer_list<const char*> keys) {
   return std::any_of(keys.begin(), keys.end(), [&](const char* k) { return key == k; });
 }
@@ -36,12 +43,12 @@ bool add_part(const Json& part, Gathered& out) {
     out.shape.add_reference();
   } else if (part.contains("functionCall")) {
     const Json& call = part["functionCall"];
-    out.shape.add_tool_call(call.value("name", ""), call["args"].dump());
+    add_call(out.shape, call.value("name", ""), call["args"].dump());
     out.shape.add_text(part.value("thoughtSignature", ""));
   } else if (type == "tool_use") {
-    out.shape.add_tool_call(part.value("name", ""), part["input"].dump());
+    add_call(out.shape, part.value("name", ""), part["input"].dump());
   } else if (part.contains("arguments") && part.contains("name")) {
-    out.shape.add_tool_call(part.value("name", ""), part.value("arguments", ""));
+    add_call(out.shape, part.value("name", ""), part.value("arguments", ""));
   } else {
     return false;
   }

@@ -80,14 +80,14 @@ TEST_CASE("the cost is put into the usage, in the place of any that stands there
 }
 
 TEST_CASE("the usage at the end of a long answer is found without its beginning") {
-  const auto usage = usage_in_tail(
+  const auto usage = usage_in_part(
       R"(t of \"usage\": {"}}],"usage": {"prompt_tokens":9,"completion_tokens":3,"x":{"y":1}}})");
   REQUIRE(usage);
   REQUIRE(usage->usage);
   CHECK(usage->usage->input() == 9);
   CHECK(usage->usage->output() == 3);
   for (const char* none : {"", "\"usage\"", "\"usage\":", "\"usage\":{", "\"usage\":{\"a\"", "{}"})
-    CHECK_FALSE(usage_in_tail(none));
+    CHECK_FALSE(usage_in_part(none));
 }
 
 TEST_CASE("a cost that the upstream told gives way to ours, and how it came about is not told") {
