@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include "base/limits.h"
+#include "gateway/long_numbers.h"
 #include "gateway/request_body.h"
 
 namespace mg::gateway {
@@ -156,10 +157,11 @@ AnswerFacts AnswerReader::read(std::string_view json, const api::Provider& provi
   parsers_->padded.assign(json);
   dom::object answer;
   dom::element document;
-  if (parsers_->dom.parse(parsers_->padded.data(), parsers_->padded.size(), false).get(document) !=
-          simdjson::SUCCESS ||
-      document.get(answer) != simdjson::SUCCESS)
-    return facts;
+  auto error =
+      parsers_->dom.parse(parsers_->padded.data(), parsers_->padded.size(), false).get(document);
+  if (error == simdjson::NUMBER_ERROR)
+    error = parsers_->dom.parse(without_long_numbers(json)).get(document);
+  if (error != simdjson::SUCCESS || document.get(answer) != simdjson::SUCCESS) return facts;
   facts.is_json = true;
   facts.is_error = carries_error(answer);
   read_choices(answer, facts, generated);
@@ -186,6 +188,28 @@ std::string AnswerReader::error_text(std::string_view json) {
 namespace {
 
 constexpr std::string_view kUsageName = "\"usage\"";
+constexpr size_t kUsageBytesMax = 16 * limits::KiB;
+
+// The object that the text begins with; empty where its end is not there. (What follows may be cut
+// anywhere, which no parser takes.)
+std::string_view object_at(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (in_string) {
+      if (text[i] == '\\') {
+        ++i;
+      } else {
+        in_string = text[i] != '"';
+      }
+      continue;
+    }
+    in_string = text[i] == '"';
+    if (text[i] == '{') ++depth;
+    if (text[i] == '}' && --depth == 0) return text.substr(0, i + 1);
+  }
+  return {};
+}
 
 std::optional<AnswerFacts> usage_named_at(std::string_view part, size_t name) {
   // Within a text of JSON the quotes would be escaped: what stands here is a member.
@@ -195,16 +219,7 @@ std::optional<AnswerFacts> usage_named_at(std::string_view part, size_t name) {
   const size_t brace = colon == std::string_view::npos ? colon : next(colon + 1);
   if (brace == std::string_view::npos || part[colon] != ':' || part[brace] != '{')
     return std::nullopt;
-  // The object alone is a document; where it ends is for the parser to find.
-  const simdjson::padded_string from_brace(part.substr(brace));
-  ondemand::parser finder;
-  ondemand::document rest;
-  ondemand::object object;
-  std::string_view text;
-  if (finder.iterate(from_brace).get(rest) != simdjson::SUCCESS ||
-      rest.get_object().get(object) != simdjson::SUCCESS ||
-      object.raw_json().get(text) != simdjson::SUCCESS)
-    return std::nullopt;
+  const std::string_view text = object_at(part.substr(brace, kUsageBytesMax));
   dom::parser parser;
   dom::element element;
   if (parser.parse(simdjson::padded_string(text)).get(element) != simdjson::SUCCESS)

@@ -249,6 +249,7 @@ class ChatMeasure {
         continue;
       } else if (key == "input_audio") {
         has_.audio = true;
+        if (!member.is_object()) add_unknown(member, shape_);
         shape_.add_tokens(decoded_bytes(data_of(member, "data")) / kAudioBytesPerToken + 1);
       } else if (key == "file") {
         shape_.add_reference();

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "gateway/input_measure.h"
+#include "gateway/long_numbers.h"
 #include "gateway/whole_number.h"
 
 namespace mg::gateway {
@@ -119,9 +120,11 @@ class BodyReader {
     body_.shape_ = std::make_unique<InputShape>();
     body_.text_.reserve(body_.text_.size() + limits::json_padding_bytes);
     dom::object object;
-    const auto error = dom_parser(body_.text_.size())
-                           .parse(body_.text_.data(), body_.text_.size(), false)
-                           .get(object);
+    auto error = dom_parser(body_.text_.size())
+                     .parse(body_.text_.data(), body_.text_.size(), false)
+                     .get(object);
+    if (error == simdjson::NUMBER_ERROR)
+      error = dom_parser(body_.text_.size()).parse(without_long_numbers(body_.text_)).get(object);
     if (error == simdjson::INCORRECT_TYPE)
       return no(Code::invalid_json, "the body must be a JSON object");
     if (error)

@@ -1,5 +1,6 @@
 #include "server/process.h"
 
+#include <malloc.h>
 #include <sys/stat.h>
 
 #include <atomic>
@@ -21,6 +22,11 @@ void print_line(const std::string& line) {
   std::fwrite(line.data(), 1, line.size(), stdout);
   std::fflush(stdout);
 }
+
+// Left to itself the C library learns from the first large bodies to keep such memory for ever:
+// after a burst the process would stay as large as it was at its height.
+constexpr int kKeptBlockBytesMax = 256 * 1024;
+void give_large_memory_back() { mallopt(M_MMAP_THRESHOLD, kKeptBlockBytesMax); }
 
 struct NoGuests final : event::AcceptSink {
   void on_accept(std::unique_ptr<event::Stream>) override {}
@@ -75,6 +81,7 @@ Process::~Process() {
 
 Result<std::unique_ptr<Process>> Process::start(Config config, Clock& clock,
                                                 Announcements& announcements) {
+  give_large_memory_back();
   std::unique_ptr<Process> process(new Process(std::move(config), clock, announcements));
   MG_CHECK(process->probe_addresses());
   MG_CHECK(process->open_store());

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "gateway/answer_reader.h"
+#include "gateway/long_numbers.h"
 #include "gateway/request_body.h"
 
 using namespace mg::gateway;
@@ -114,4 +115,38 @@ TEST_CASE("stream options go out whole where a vendor refuses them") {
   };
   for (const auto& [before, after] : table)
     CHECK(sent(before, "m", RequestBody::StreamUsage::remove) == after);
+}
+
+TEST_CASE("whole numbers beyond 64 bits are no reason to refuse what they stand in") {
+  const std::string big(78, '9');
+  CHECK(without_long_numbers(R"({"a":)" + big + R"(,"b":")" + big + R"(","c":1.)" + big + "}") ==
+        R"({"a":)" + big.substr(0, 18) + R"(,"b":")" + big + R"(","c":1.)" + big + "}");
+  CHECK(without_long_numbers(R"(["\"12345678901234567890",-12345678901234567890])") ==
+        R"(["\"12345678901234567890",-123456789012345678])");
+  const std::string schema = R"({"model":"m","tools":[{"type":"function","function":{"name":"f",)"
+                             R"("parameters":{"maximum":)" +
+                             big + "}}}]," + kTail;
+  CHECK(sent(schema, "m2", RequestBody::StreamUsage::as_is) ==
+        R"({"model":"m2")" + schema.substr(std::string(R"({"model":"m")").size()));
+  const auto limit =
+      RequestBody::read(Operation::chat, R"({"model":"m","max_tokens":)" + big + "," + kTail);
+  REQUIRE_FALSE(limit);
+  CHECK(limit.error().param == "max_tokens");
+  CHECK_FALSE(RequestBody::read(Operation::chat, R"({"model":"m","seed":0)" + big + "," + kTail));
+}
+
+TEST_CASE("usage is found in any part of an answer that holds it whole, however the part is cut") {
+  const std::string usage =
+      R"("usage" : {"prompt_tokens":3,"x":"}\"{","completion_tokens":4,"total_tokens":7})";
+  for (const char* behind : {",\"choices\":[{\"text\":\"cut he", "}", ",\"a\":{", ""}) {
+    const auto found = usage_in_part("d\",\"b\":1," + usage + behind);
+    REQUIRE(found);
+    REQUIRE(found->usage);
+    CHECK(found->usage->input() == 3);
+    CHECK(found->usage->output() == 4);
+  }
+  // Said by a model, null, or cut.
+  CHECK_FALSE(usage_in_part(R"({"text":"\"usage\":{\"prompt_tokens\":1}"})"));
+  CHECK_FALSE(usage_in_part(R"("usage":null,"choices":[{"prompt_tokens":1,"total_tokens":1}])"));
+  CHECK_FALSE(usage_in_part(std::string_view(usage).substr(0, usage.size() - 1)));
 }
