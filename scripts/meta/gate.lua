@@ -155,7 +155,8 @@ error("never loaded")
 ---@class gate.Failure
 ---@field kind "connect"|"timeout"|"reset"|"server_error"|"garbage"|"rate_limited"|"denied"|"not_found"|"busy"
 ---@field status integer? of the answer, if there was one
----@field retry_after_ms integer? what the upstream asked for
+---@field retry_after_ms integer? what the upstream asked for; after a 429 always there, and so long
+--- nothing is sent to the channel: a retry there is worth it only after as long a delay
 
 ---How far an answer had come when its client left.
 ---@class gate.Progress
