@@ -7,6 +7,11 @@ event::Task<Result<ledger::Account>> RunningBooks::account(ledger::AccountName n
   co_return account;
 }
 
+// Where a commit failed, what is there is all there will be.
+event::Task<> RunningBooks::caught_up() {
+  [[maybe_unused]] const Result<> durable = co_await client_.durable(ledger_.status().ordered);
+}
+
 Result<std::unique_ptr<RestingBooks>> RestingBooks::open(const std::string& store) {
   auto books = std::make_unique<RestingBooks>();
   MG_TRY(books->ledger_, ledger::Snapshot::open(store));
@@ -21,5 +26,7 @@ Result<std::unique_ptr<RestingBooks>> RestingBooks::open(const std::string& stor
 event::Task<Result<ledger::Account>> RestingBooks::account(ledger::AccountName name) {
   co_return ledger_->account(name);
 }
+
+event::Task<> RestingBooks::caught_up() { co_return; }
 
 }  // namespace mg::control

@@ -19,6 +19,9 @@ class Books {
   // Errors: not_found, for an account that was never used; unavailable.
   virtual event::Task<Result<ledger::Account>> account(ledger::AccountName name) = 0;
   virtual std::shared_ptr<const directory::Snapshot> directory() = 0;
+  // Comes back when the journal holds all that was ordered until now: who was just told of
+  // something finds it there.
+  virtual event::Task<> caught_up() = 0;
   // Any thread.
   virtual ledger::JournalReader journal() = 0;
   // Any thread. Errors: conflict, io.
@@ -33,6 +36,7 @@ class RunningBooks final : public Books {
 
   event::Task<Result<ledger::Account>> account(ledger::AccountName name) override;
   std::shared_ptr<const directory::Snapshot> directory() override { return editor_.snapshot(); }
+  event::Task<> caught_up() override;
   ledger::JournalReader journal() override { return ledger_.journal(); }
   Result<> backup(const std::string& directory) override { return ledger_.backup(directory); }
 
@@ -50,6 +54,7 @@ class RestingBooks final : public Books {
 
   event::Task<Result<ledger::Account>> account(ledger::AccountName name) override;
   std::shared_ptr<const directory::Snapshot> directory() override { return directory_; }
+  event::Task<> caught_up() override;
   ledger::JournalReader journal() override { return ledger_->journal(); }
   Result<> backup(const std::string& directory) override { return ledger_->backup(directory); }
 

@@ -153,6 +153,7 @@ event::Task<Result<Json>> Operations::usage(Args args) {
     if (!done) read.error = done.error();
     return read;
   };
+  co_await books.caught_up();
   const Table table = co_await event::offloaded(r_.loop, read_table);
   if (table.error) co_return tl::unexpected(*table.error);
   Json rows = Json::array();
@@ -178,6 +179,7 @@ event::Task<Result<Json>> Operations::explain(Args args) {
     read.journal = journal_json(books.journal(), request);
     return read;
   };
+  co_await books.caught_up();
   Story story = co_await event::offloaded(r_.loop, read_story);
   Json json = {{"id", request.text(kRequestPrefix)}};
   if (story.decision) {

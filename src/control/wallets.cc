@@ -113,6 +113,7 @@ event::Task<Result<Json>> Operations::wallet_history(Args args) {
                                 });
     return read;
   };
+  co_await books.caught_up();
   Page page = co_await event::offloaded(r_.loop, read_page);
   if (!page.next && page.next.error().code != Errc::not_found)
     co_return tl::unexpected(page.next.error());
