@@ -25,6 +25,7 @@ inline constexpr size_t base_url_bytes_max = 2 * KiB;  // of a channel
 // TLS.
 inline constexpr size_t tls_handshake_bytes_max = 64 * KiB;  // kept while the pool works
 inline constexpr size_t tls_sessions_max = 1024;             // origins a worker can resume
+inline constexpr size_t pem_bytes_max = 8 * MiB;             // a file of certificates, or of a key
 
 // JSON of clients.
 inline constexpr size_t json_depth_max = 64;

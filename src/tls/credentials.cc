@@ -4,11 +4,11 @@
 #include <atomic>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
 #include "base/assert.h"
 #include "base/calendar.h"
+#include "base/limits.h"
+#include "base/regular_file.h"
 #include "base/text.h"
 #include "tls/credentials_state.h"
 
@@ -101,9 +101,7 @@ size_t length_of(const mbedtls_x509_crt& chain) {
 // Reads a file of PEM certificates; returns how many it holds, readable or not. The library takes
 // a file that ends within a certificate for whole, and a reload may catch one half written.
 Result<size_t> load_certificates(const std::string& path, mbedtls_x509_crt& chain) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return fail(Errc::not_found, "cannot open " + path);
-  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  MG_TRY(const std::string text, read_regular_file(path, limits::pem_bytes_max));
   const size_t begun = count_of(text, "-----BEGIN ");
   if (begun == 0) return fail(Errc::invalid, path + " holds no certificate in PEM");
   if (begun != count_of(text, "-----END ")) return fail(Errc::invalid, path + " is cut off");
@@ -117,8 +115,9 @@ Result<std::unique_ptr<CertifiedKey>> load_certified(const CertificateFiles& fil
   MG_TRY(const size_t begun, load_certificates(files.cert, loaded->chain));
   if (length_of(loaded->chain) != begun)
     return fail(Errc::invalid, files.cert + " holds something else than certificates");
-  if (!std::ifstream(files.key)) return fail(Errc::not_found, "cannot open " + files.key);
-  const int status = parse_key_file(&loaded->key, files.key);
+  MG_TRY(std::string key, read_regular_file(files.key, limits::pem_bytes_max));
+  const int status = parse_key(&loaded->key, key);
+  mbedtls_platform_zeroize(key.data(), key.size());
   if (status != 0)
     return tl::unexpected(library_error(Errc::invalid, "private key " + files.key, status));
   if (check_pair(&loaded->chain.pk, &loaded->key) != 0)

@@ -45,11 +45,14 @@ inline std::string_view text_of(const mbedtls_x509_buf& buffer) {
   return {reinterpret_cast<const char*>(buffer.p), buffer.len};
 }
 
-inline int parse_key_file(mbedtls_pk_context* key, const std::string& path) {
+inline int parse_key(mbedtls_pk_context* key, const std::string& bytes) {
+  // The library tells PEM by the zero at its end, which belongs to the text there.
+  const bool is_pem = bytes.find("-----BEGIN ") != std::string::npos;
+  const size_t size = bytes.size() + (is_pem ? 1 : 0);
 #if MBEDTLS_VERSION_MAJOR >= 3
-  return mbedtls_pk_parse_keyfile(key, path.c_str(), nullptr, fill_random, nullptr);
+  return mbedtls_pk_parse_key(key, bytes_of(bytes), size, nullptr, 0, fill_random, nullptr);
 #else
-  return mbedtls_pk_parse_keyfile(key, path.c_str(), nullptr);
+  return mbedtls_pk_parse_key(key, bytes_of(bytes), size, nullptr, 0);
 #endif
 }
 

@@ -1,8 +1,11 @@
 #include "tls/credentials.h"
 
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
 
 #include "base/calendar.h"
+#include "base/limits.h"
 #include "tls/sessions.h"
 #include "unit/tls/authority.h"
 
@@ -74,6 +77,32 @@ TEST_CASE("what cannot be loaded is named, with the reason") {
   CHECK(TrustStore::load(garbage).error().code == Errc::invalid);
   CHECK(TrustStore::load(garbage).error().what.find(garbage) != std::string::npos);
   CHECK(!TrustStore::load(world.folder.write("empty.pem", "")));
+}
+
+TEST_CASE("a folder, a pipe and a file past the bound are named, and nothing waits for them") {
+  World& world = World::get();
+  const std::string pipe = world.folder.path("pipe.pem");
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  const std::string folder = world.folder.path("folder.pem");
+  REQUIRE(::mkdir(folder.c_str(), 0700) == 0);
+  for (const auto& [path, why] : {std::pair(folder, "is a folder"), {pipe, "is no regular file"}}) {
+    for (const CertificateFiles& files :
+         {CertificateFiles{path, world.p256.key}, {world.p256.cert, path}}) {
+      const auto loaded = ServerCredentials::load({files}, world.tickets);
+      REQUIRE(!loaded);
+      CHECK(loaded.error().code == Errc::invalid);
+      CHECK(loaded.error().what.find(path + " " + why) != std::string::npos);
+    }
+    const auto trust = TrustStore::load(path);
+    REQUIRE(!trust);
+    CHECK(trust.error().what.find(path + " " + why) != std::string::npos);
+  }
+  const std::string authority = world.authority.cert_pem;
+  const auto padded = [&](size_t bytes) {
+    return world.folder.write("long.pem", authority + std::string(bytes - authority.size(), '\n'));
+  };
+  CHECK(TrustStore::load(padded(limits::pem_bytes_max)));
+  CHECK(TrustStore::load(padded(limits::pem_bytes_max + 1)).error().code == Errc::too_large);
 }
 
 TEST_CASE("the system's authorities load, and every load is a generation of its own") {
