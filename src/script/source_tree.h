@@ -22,7 +22,8 @@ struct SourceTree {
 // Reads every *.lua below `scripts` except those of the folders agents/ (units of their own) and
 // meta/ (never loaded), and every file directly in `data` (an absent folder counts as empty; pass
 // "" for none). Hidden files are skipped. Blocks; for the main thread and tests.
-// Errors: not_found when `scripts` is no folder, too_large past a bound of limits.h, io.
+// Errors, each naming the path: not_found when `scripts` is no folder or a link leads nowhere,
+// invalid for what is no regular file, too_large past a bound of limits.h, io.
 Result<SourceTree> read_source_tree(const std::string& scripts, const std::string& data);
 
 }  // namespace mg::script

@@ -131,8 +131,9 @@ Result<> Process::open_first_generation() {
       config_.upstream_ca.empty() ? std::string(tls::kSystemTrustFile) : config_.upstream_ca;
   MG_TRY(trust_, tls::TrustStore::load(authorities));
   MG_TRY(tickets_, tls::TicketKeys::make());
-  sources_.emplace(loop_, config_.scripts, config_.data,
-                   [this](script::SourceTree tree) { on_sources_changed(std::move(tree)); });
+  sources_.emplace(
+      loop_, config_.scripts, config_.data,
+      [this](Result<script::SourceTree> sources) { on_sources_changed(std::move(sources)); });
   MG_TRY(const script::SourceTree tree, sources_->read_now());
   const Generation built = build_generation(tree, 1);
   if (!built.problems.empty()) return fail(Errc::invalid, built.problems);

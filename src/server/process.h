@@ -65,8 +65,9 @@ class Process final : private gateway::ProcessView, private control::Site {
   void watch_signals();
 
   // Reloading.
-  void on_sources_changed(script::SourceTree tree);
+  void on_sources_changed(Result<script::SourceTree> sources);
   event::Task<> reload_changed();
+  event::Task<Result<uint64_t>> take_up(Result<script::SourceTree> sources);
   event::Task<Result<uint64_t>> adopt(script::SourceTree tree);
   std::shared_ptr<const gateway::World> make_world();
   event::Task<Result<>> publish();
@@ -108,7 +109,7 @@ class Process final : private gateway::ProcessView, private control::Site {
   std::shared_ptr<const tls::TrustStore> trust_;
   std::shared_ptr<tls::TicketKeys> tickets_;
   std::optional<SourceWatch> sources_;
-  std::optional<script::SourceTree> changed_;  // read while another reload was under way
+  std::optional<Result<script::SourceTree>> changed_;  // read while another reload was under way
   bool reloading_ = false;
   std::set<std::string> complaints_told_;  // of the world before: said once, not at each change
   std::shared_ptr<const script::Bundle> bundle_;

@@ -35,24 +35,41 @@ std::shared_ptr<const gateway::World> Process::make_world() {
   return world;
 }
 
-void Process::on_sources_changed(script::SourceTree tree) {
-  changed_ = std::move(tree);
+void Process::on_sources_changed(Result<script::SourceTree> sources) {
+  changed_ = std::move(sources);
   if (!reloading_) loop_.spawn(reload_changed());
 }
 
 event::Task<> Process::reload_changed() {
   reloading_ = true;
   while (changed_) {
-    script::SourceTree tree = std::move(*changed_);
+    Result<script::SourceTree> sources = std::move(*changed_);
     changed_.reset();
-    const Result<uint64_t> generation = co_await adopt(std::move(tree));
-    if (generation) {
-      log_info("reloaded", {{"generation", std::to_string(*generation)}});
-    } else {
-      log_error("reload_refused", {{"reason", generation.error().what}});
-    }
+    (void)co_await take_up(std::move(sources));
   }
   reloading_ = false;
+}
+
+// Makes what was read the generation that serves, or says everywhere why it is not: in the log, and
+// to who asks whether the policies are ok.
+event::Task<Result<uint64_t>> Process::take_up(Result<script::SourceTree> sources) {
+  Result<uint64_t> generation = fail(Errc::invalid, "");
+  if (sources) {
+    generation = co_await adopt(std::move(*sources));
+  } else {
+    generation = tl::unexpected(std::move(sources).error());
+  }
+  {
+    // Only now: who reads that policies are ok finds the generation that made them so.
+    std::lock_guard lock(shared_mutex_);
+    policies_status_ = generation ? "ok" : generation.error().what;
+  }
+  if (generation) {
+    log_info("reloaded", {{"generation", std::to_string(*generation)}});
+  } else {
+    log_error("reload_refused", {{"reason", generation.error().what}});
+  }
+  co_return generation;
 }
 
 // Builds a generation from the sources and has every worker act by it; or changes nothing.
@@ -60,20 +77,10 @@ event::Task<Result<uint64_t>> Process::adopt(script::SourceTree tree) {
   const uint64_t next = bundle_->generation() + 1;
   const auto build = [tree = std::move(tree), next] { return build_generation(tree, next); };
   Generation built = co_await event::offloaded(loop_, build);
-  Result<> adopted;
-  if (built.problems.empty()) {
-    bundle_ = std::move(built.bundle);
-    catalogue_ = std::move(built.catalogue);
-    adopted = co_await publish();
-  } else {
-    adopted = fail(Errc::invalid, built.problems);
-  }
-  {
-    // Only now: who reads that policies are ok finds the generation that made them so.
-    std::lock_guard lock(shared_mutex_);
-    policies_status_ = adopted ? "ok" : adopted.error().what;
-  }
-  if (!adopted) co_return tl::unexpected(adopted.error());
+  if (!built.problems.empty()) co_return fail(Errc::invalid, built.problems);
+  bundle_ = std::move(built.bundle);
+  catalogue_ = std::move(built.catalogue);
+  MG_CO_CHECK(co_await publish());
   co_return next;
 }
 
@@ -103,11 +110,14 @@ event::Task<Result<>> Process::publish_directory() {
 }
 
 event::Task<Result<Json>> Process::reload() {
-  MG_CO_TRY(script::SourceTree tree, sources_->read_now());
   while (reloading_) co_await event::sleep_ms(loop_, 1);
+  Result<script::SourceTree> sources = sources_->read_now();
+  // Somebody is writing: what comes of it is taken up when it has settled.
+  if (!sources && sources.error().code == Errc::conflict) co_return tl::unexpected(sources.error());
   reloading_ = true;
-  Result<uint64_t> generation = co_await adopt(std::move(tree));
+  const Result<uint64_t> generation = co_await take_up(std::move(sources));
   reloading_ = false;
+  if (changed_) loop_.spawn(reload_changed());  // what the watch saw meanwhile
   if (!generation) co_return tl::unexpected(generation.error());
   co_return Json{{"generation", *generation}};
 }

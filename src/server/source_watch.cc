@@ -6,7 +6,6 @@
 #include <filesystem>
 
 #include "base/clock.h"
-#include "base/log.h"
 
 namespace mg::server {
 namespace {
@@ -34,10 +33,12 @@ void visit(const std::string& path, int depth, Fingerprint& out) {
   if (!S_ISDIR(status.st_mode) || depth == kDepthMax) return;
   out.directories.push_back(path);
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(path, error)) {
-    const std::string name = entry.path().filename();
-    if (!name.starts_with(".")) visit(entry.path(), depth + 1, out);
+  fs::directory_iterator at(path, error);
+  for (const fs::directory_iterator end; !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename();
+    if (!name.starts_with(".")) visit(at->path(), depth + 1, out);
   }
+  if (error) out.entries.push_back(path + " cannot be listed");
 }
 
 }  // namespace
@@ -57,7 +58,7 @@ Fingerprint take_fingerprint(const std::vector<std::string>& roots) {
 }
 
 SourceWatch::SourceWatch(event::UvLoop& loop, std::string scripts, std::string data,
-                         std::function<void(script::SourceTree)> on_change)
+                         std::function<void(Result<script::SourceTree>)> on_change)
     : loop_(loop),
       scripts_(std::move(scripts)),
       data_(std::move(data)),
@@ -78,24 +79,23 @@ void SourceWatch::on_hint() {
 void SourceWatch::look() {
   poll_.start_ms(poll_ms);
   const Fingerprint now = take_fingerprint({scripts_, data_});
-  if (now == known_) return;
+  const bool is_changed = !(now == known_);
+  // What could not be read is tried again: not every cause shows in a fingerprint.
+  if (!is_changed && unread_.empty()) return;
   const int64_t age_ms = loop_.clock().wall_ms() - now.newest_ns / kNsPerMs;
   // Still being written (or stamped by a clock ahead of ours, which is not waited for).
   if (age_ms >= 0 && age_ms < quiet_ms) {
     settle_.start_ms(quiet_ms - age_ms);
     return;
   }
+  const std::string unread_before = unread_;
   Result<script::SourceTree> tree = read_now();
   if (!tree && tree.error().code == Errc::conflict) {
     settle_.start_ms(quiet_ms);
     return;
   }
-  watch_.watch(known_.directories);
-  if (!tree) {
-    log_error("sources_unreadable", {{"reason", tree.error().what}});
-    return;
-  }
-  on_change_(std::move(*tree));
+  if (is_changed) watch_.watch(known_.directories);
+  if (tree || unread_ != unread_before) on_change_(std::move(tree));
 }
 
 Result<script::SourceTree> SourceWatch::read_now() {
@@ -104,6 +104,7 @@ Result<script::SourceTree> SourceWatch::read_now() {
   const Fingerprint after = take_fingerprint({scripts_, data_});
   if (!(before == after)) return fail(Errc::conflict, "the files changed while they were read");
   known_ = after;
+  unread_ = tree ? "" : tree.error().what;
   return tree;
 }
 

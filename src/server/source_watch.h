@@ -29,9 +29,10 @@ class SourceWatch {
   static constexpr int64_t quiet_ms = 100;
   static constexpr int64_t poll_ms = 1000;
 
-  // `on_change` is given what was read, when it differs from what was last given or noted.
+  // `on_change` is given what was read when the files differ from what was last given or noted, or
+  // why they cannot be read: once for each reason, and again what was read when they can be.
   SourceWatch(event::UvLoop& loop, std::string scripts, std::string data,
-              std::function<void(script::SourceTree)> on_change);
+              std::function<void(Result<script::SourceTree>)> on_change);
 
   // Reads the files now, whatever the fingerprint says, and takes them for known.
   // Errors: those of read_source_tree; conflict, when they changed while they were read.
@@ -45,11 +46,12 @@ class SourceWatch {
   event::UvLoop& loop_;
   const std::string scripts_;
   const std::string data_;
-  std::function<void(script::SourceTree)> on_change_;
+  std::function<void(Result<script::SourceTree>)> on_change_;
   event::FileWatch watch_;
   event::Timer poll_;
   event::Timer settle_;
   Fingerprint known_;
+  std::string unread_;  // why the files could not be read last time; empty when they could
 };
 
 }  // namespace mg::server

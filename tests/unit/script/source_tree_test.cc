@@ -1,5 +1,7 @@
 #include "script/source_tree.h"
 
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
@@ -87,4 +89,64 @@ TEST_CASE("files are as many and as long as the bounds and no more") {
   CHECK(read_source_tree(data.path("scripts"), data.path("data")));
   data.write("data/one_more");
   CHECK_FALSE(read_source_tree(data.path("scripts"), data.path("data")));
+}
+
+TEST_CASE("what cannot be resolved or is no file is refused by its name") {
+  const Folder folder("moongate-source-odd");
+  folder.write("scripts/a.lua");
+  folder.write("data/models.json", "{}");
+  const auto refusal = [&] {
+    const auto tree = read_source_tree(folder.path("scripts"), folder.path("data"));
+    return tree ? std::string() : tree.error().what;
+  };
+  const auto expect_refused = [&](const std::string& below, const std::string& why) {
+    const std::string said = refusal();
+    INFO(said);
+    CHECK(said.find(folder.path(below)) != std::string::npos);
+    CHECK(said.find(why) != std::string::npos);
+    fs::remove(folder.path(below));
+    CHECK(refusal() == "");
+  };
+  const auto link = [&](const std::string& to, const std::string& below) {
+    fs::create_symlink(to, folder.path(below));
+  };
+  link("loop.lua", "scripts/loop.lua");
+  expect_refused("scripts/loop.lua", "symbolic links");
+  link("loop", "scripts/loop");  // may be a folder of scripts
+  expect_refused("scripts/loop", "symbolic links");
+  link("gone", "scripts/dangling.lua");
+  expect_refused("scripts/dangling.lua", "No such file");
+  REQUIRE(::mkfifo(folder.path("scripts/pipe.lua").c_str(), 0600) == 0);
+  expect_refused("scripts/pipe.lua", "no regular file");
+  link("loop.json", "data/loop.json");
+  expect_refused("data/loop.json", "symbolic links");
+  REQUIRE(::mkfifo(folder.path("data/pipe.json").c_str(), 0600) == 0);
+  expect_refused("data/pipe.json", "no regular file");
+
+  // An editor's lock, and what is no script, are nobody's business.
+  link("user@host.1234", "scripts/.#a.lua");
+  link("gone", "scripts/README");
+  REQUIRE(::mkfifo(folder.path("scripts/pipe").c_str(), 0600) == 0);
+  CHECK(refusal() == "");
+
+  link("loop", "loop");
+  const auto looped = read_source_tree(folder.path("loop"), "");
+  REQUIRE_FALSE(looped);
+  CHECK(looped.error().what.find(folder.path("loop")) != std::string::npos);
+  CHECK_FALSE(read_source_tree(folder.path("scripts"), folder.path("loop")));
+}
+
+TEST_CASE("links to files and to the root are followed, links to folders below it are not") {
+  const Folder folder("moongate-source-links");
+  folder.write("elsewhere/b.lua", "return 2");
+  folder.write("scripts/sub/a.lua");
+  fs::create_symlink("../elsewhere/b.lua", folder.path("scripts/b.lua"));
+  fs::create_directory_symlink("..", folder.path("scripts/sub/up"));
+  fs::create_directory_symlink("scripts", folder.path("root"));
+  const auto tree = read_source_tree(folder.path("root"), "");
+  REQUIRE(tree);
+  REQUIRE(tree->scripts.size() == 2);
+  CHECK(tree->scripts[0].path == "b.lua");
+  CHECK(tree->scripts[0].bytes == "return 2");
+  CHECK(tree->scripts[1].path == "sub/a.lua");
 }

@@ -58,8 +58,14 @@ struct Watched {
   SystemClock clock;
   event::UvLoop loop{clock};
   std::vector<script::SourceTree> seen;
-  SourceWatch watch{loop, scripts, data,
-                    [this](script::SourceTree tree) { seen.push_back(std::move(tree)); }};
+  std::vector<std::string> refused;
+  SourceWatch watch{loop, scripts, data, [this](Result<script::SourceTree> sources) {
+                      if (sources) {
+                        seen.push_back(std::move(*sources));
+                      } else {
+                        refused.push_back(sources.error().what);
+                      }
+                    }};
 };
 
 }  // namespace
@@ -103,6 +109,26 @@ TEST_CASE("what stays the same, and what is hidden, is no change") {
   Watched watched;
   write(watched.scripts + "/policies/.a.lua.swp", "half");
   CHECK(watched.run(1, 1500) == 0);
+}
+
+TEST_CASE(
+    "files that cannot be read are told of once for each reason, and when they can be again") {
+  Watched watched;
+  const std::string link = watched.scripts + "/policies/b.lua";
+  fs::create_symlink("b.lua", link);
+  CHECK(watched.run(1, 3500) == 0);
+  REQUIRE(watched.refused.size() == 1);
+  CHECK(watched.refused[0].find(link) != std::string::npos);
+  fs::remove(link);
+  CHECK(watched.run(1, 4000) == 1);  // just what was known before
+  CHECK(watched.bytes_of("policies/a.lua") == "return 1");
+  CHECK(watched.refused.size() == 1);
+
+  // Read on somebody's request: the watch knows of it too.
+  fs::rename(watched.scripts, watched.dir / "away");
+  CHECK_FALSE(watched.watch.read_now());
+  fs::rename(watched.dir / "away", watched.scripts);
+  CHECK(watched.run(2, 4000) == 2);
 }
 
 TEST_CASE("a set of files that is being written is taken when it is whole") {
