@@ -1,6 +1,5 @@
 // Commands against a running server, or against the store itself when none runs.
 #include <cstdio>
-#include <filesystem>
 
 #include "base/log.h"
 #include "cli/cli.h"
@@ -9,6 +8,7 @@
 #include "ledger/ledger.h"
 #include "server/config.h"
 #include "server/control_socket.h"
+#include "server/state_folder.h"
 
 namespace mg::cli {
 namespace {
@@ -34,8 +34,7 @@ class NoServer final : public control::Site {
 };
 
 Result<Json> run_writing(const server::Config& config, const std::string& command, Json arguments) {
-  std::error_code ignored;  // what follows says what is wrong with the folder
-  std::filesystem::create_directories(config.state, ignored);
+  MG_CHECK(server::make_state_folder(config));
   SystemClock clock;
   SystemRng rng;
   event::UvLoop loop(clock);
@@ -55,7 +54,8 @@ Result<Json> run_writing(const server::Config& config, const std::string& comman
 
 // Neither recovers nor writes.
 Result<Json> run_reading(const server::Config& config, const std::string& command, Json arguments) {
-  if (!std::filesystem::exists(config.store()))
+  MG_TRY(const bool is_stored, server::has_store(config));
+  if (!is_stored)
     return fail(Errc::not_found, "there is no store in " + config.state +
                                      " yet: start the server, or create a tenant");
   SystemClock clock;

@@ -1,18 +1,17 @@
 #include "server/check.h"
 
-#include <filesystem>
-
 #include "control/books.h"
 #include "server/channels.h"
 #include "server/generation.h"
+#include "server/state_folder.h"
 
 namespace mg::server {
 namespace {
 
 // The secrets and tenants that a server would find; none before the first start.
 Result<std::shared_ptr<const directory::Snapshot>> stored_directory(const Config& config) {
-  if (!std::filesystem::exists(config.store()))
-    return std::make_shared<const directory::Snapshot>();
+  MG_TRY(const bool is_stored, has_store(config));
+  if (!is_stored) return std::make_shared<const directory::Snapshot>();
   MG_TRY(const auto books, control::RestingBooks::open(config.store()));
   return books->directory();
 }

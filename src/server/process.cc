@@ -1,16 +1,15 @@
 #include "server/process.h"
 
 #include <malloc.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include <atomic>
-#include <cstdio>
-#include <filesystem>
 #include <thread>
 
 #include "base/calendar.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "server/state_folder.h"
 
 namespace mg::server {
 namespace {
@@ -18,9 +17,9 @@ namespace {
 constexpr int64_t kHousekeepingMs = 10'000;
 constexpr int64_t kExpiryAlarmMs = 30 * kMsPerDay;
 
+// Nobody has to listen to a server: what cannot be written is lost.
 void print_line(const std::string& line) {
-  std::fwrite(line.data(), 1, line.size(), stdout);
-  std::fflush(stdout);
+  [[maybe_unused]] const ssize_t written = ::write(STDOUT_FILENO, line.data(), line.size());
 }
 
 // Left to itself the C library learns from the first large bodies to keep such memory for ever:
@@ -105,10 +104,7 @@ Result<> Process::probe_addresses() {
 }
 
 Result<> Process::open_store() {
-  std::error_code error;
-  std::filesystem::create_directories(config_.state, error);
-  if (error) return fail(Errc::io, config_.state + ": " + error.message());
-  ::chmod(config_.state.c_str(), 0700);
+  MG_CHECK(make_state_folder(config_));
   ledger::LedgerOptions options;
   options.directory = config_.store();
   options.disk_low_bytes = config_.disk_low_bytes;

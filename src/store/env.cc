@@ -199,6 +199,8 @@ Result<> Env::copy_to(const std::string& directory) {
   };
   if (const int code = mdb_env_copy2(env_, partial.c_str(), MDB_CP_COMPACT))
     return give_up(store_error(code, "copy to " + partial));
+  // LMDB makes it as open to others as the caller's umask lets it.
+  if (::chmod(data.c_str(), 0600) != 0) return give_up(system_error("chmod " + data, errno));
   if (auto synced = sync_path(data); !synced) return give_up(std::move(synced).error());
   if (auto synced = sync_path(partial); !synced) return give_up(std::move(synced).error());
   if (::rename(partial.c_str(), directory.c_str()) != 0)

@@ -133,6 +133,8 @@ TEST_CASE("a copy is a store of its own, and appears whole or not at all") {
   auto env = opened(options_for(dir));
   put(*env, "a", "1");
   REQUIRE(env->copy_to(dir / "copy"));
+  CHECK(std::filesystem::status(dir / "copy/data.mdb").permissions() ==
+        (std::filesystem::perms::owner_read | std::filesystem::perms::owner_write));
   CHECK(env->copy_to(dir / "copy").error().code == Errc::conflict);
   CHECK(env->copy_to(dir / "missing/copy").error().code == Errc::not_found);
   put(*env, "a", "2");
