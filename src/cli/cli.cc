@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <sstream>
 
 namespace mg::cli {
@@ -26,6 +27,13 @@ int failed(const std::string& message) {
   for (std::string line; std::getline(lines, line);)
     std::fprintf(stderr, "moongate: %s\n", line.c_str());
   return 1;
+}
+
+Result<std::string> absolute_path(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  if (error) return fail(Errc::invalid, "\"" + path + "\" is no path: " + error.message());
+  return absolute.string();
 }
 
 void print_table(const std::vector<std::vector<std::string>>& rows) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/json_value.h"
+#include "base/result.h"
 
 namespace mg::cli {
 
@@ -47,6 +48,9 @@ int run_operation(const Cli& cli, const std::string& command, Json arguments, co
 
 // "moongate: ..." on standard error, line by line. Returns 1.
 int failed(const std::string& message);
+
+// A path as it is from everywhere. Errors: invalid, when it is empty or where we are is unknown.
+Result<std::string> absolute_path(const std::string& path);
 
 // Rows with aligned columns; the first row is the heading.
 void print_table(const std::vector<std::vector<std::string>>& rows);

@@ -31,9 +31,10 @@ struct Options {
 class TemporaryState {
  public:
   TemporaryState() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "moongate-demo-XXXXXX").string();
-    if (mkdtemp(pattern.data())) path_ = pattern;
+    std::error_code error;
+    const std::filesystem::path parent = std::filesystem::temp_directory_path(error);
+    std::string pattern = (parent / "moongate-demo-XXXXXX").string();
+    if (!error && mkdtemp(pattern.data())) path_ = pattern;
   }
   ~TemporaryState() {
     std::error_code ignored;
@@ -71,9 +72,8 @@ std::string configuration(const Options& options, const std::vector<SocketAddres
                           const std::vector<api::Provider>& vendors) {
   std::string out =
       "return {\n  listen = { { address = \"127.0.0.1:" + std::to_string(options.port) +
-      "\" } },\n  state = \"state\",\n  scripts = " +
-      quoted(std::filesystem::absolute(options.scripts).string()) +
-      ",\n  data = " + quoted(std::filesystem::absolute(options.data).string()) +
+      "\" } },\n  state = \"state\",\n  scripts = " + quoted(options.scripts) +
+      ",\n  data = " + quoted(options.data) +
       ",\n  log = { level = \"warning\" },\n  channels = {\n";
   for (const api::Provider& vendor : vendors)
     out += "    { id = \"" + vendor.name + "\", provider = \"" + vendor.name +
@@ -120,7 +120,7 @@ void print_json(const Scene& scene, const Account& account) {
                      {"tenant", account.tenant},
                      {"model", kModel},
                      {"config", scene.config_file},
-                     {"scripts", std::filesystem::absolute(scene.options.scripts).string()}};
+                     {"scripts", scene.options.scripts}};
   std::printf("%s\n", dump(json).c_str());
 }
 
@@ -130,8 +130,7 @@ bool serves_model(const api::Provider& vendor) {
 
 void print_guide(const Scene& scene, const Account& account) {
   const std::string url = scene.url;
-  const std::string policy =
-      (std::filesystem::absolute(scene.options.scripts) / "policies" / "routing.lua").string();
+  const std::string policy = scene.options.scripts + "/policies/routing.lua";
   std::printf("\nThe gateway serves at %s. Tenant %s has %s USD and this key:\n\n  %s\n",
               url.c_str(), account.tenant.c_str(), kCredit, account.key.c_str());
   for (const api::Provider& vendor : scene.vendors)
@@ -180,7 +179,17 @@ event::Task<> introduce(server::Process& process, const Cli& cli, const Scene& s
   std::fflush(stdout);
 }
 
-int demo(const Cli& cli, const Options& options) {
+// The configuration stands in another folder, so its paths must hold there too.
+Result<Options> with_absolute_paths(Options options) {
+  MG_TRY(options.scripts, absolute_path(options.scripts));
+  MG_TRY(options.data, absolute_path(options.data));
+  return options;
+}
+
+int demo(const Cli& cli, const Options& given) {
+  const auto absolute = with_absolute_paths(given);
+  if (!absolute) return failed(absolute.error().what);
+  const Options& options = *absolute;
   const auto tree = script::read_source_tree(options.scripts, options.data);
   if (!tree)
     return failed(tree.error().what +

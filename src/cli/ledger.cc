@@ -73,9 +73,10 @@ void add_ledger(Cli& cli) {
   const auto directory = std::make_shared<std::string>();
   CLI::App* backup = cli.command(
       ledger, "backup", "Copy the store, also while the server runs", [&cli, directory] {
-        return run_operation(cli, "ledger.backup",
-                             {{"directory", std::filesystem::absolute(*directory).string()}},
-                             print_members);
+        // The server that makes the copy may stand in another folder than we do.
+        const auto absolute = absolute_path(*directory);
+        if (!absolute) return failed(absolute.error().what);
+        return run_operation(cli, "ledger.backup", {{"directory", *absolute}}, print_members);
       });
   backup->add_option("DIR", *directory, "A directory that does not exist yet")->required();
 }
