@@ -5,8 +5,10 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/label.h"
 #include "base/log.h"
 #include "server/config_reader.h"
+#include "server/config_values.h"
 #include "tls/base64.h"
 
 namespace mg::server {
@@ -14,6 +16,16 @@ namespace {
 
 constexpr int64_t kMsMax = 24 * 3'600'000;
 constexpr int64_t kWorkersMax = 256;
+// Names of channels stand in header fields, metrics, logs and the ledger.
+constexpr size_t kChannelIdBytesMax = 64;
+constexpr size_t kRegionBytesMax = 64;
+constexpr size_t kCredentialBytesMax = 16 * limits::KiB;
+// A provider is the owner of an account of the ledger.
+constexpr size_t kProviderBytesMax = limits::account_owner_bytes_max;
+
+std::string at_most(size_t bytes) {
+  return "must have from 1 to " + std::to_string(bytes) + " bytes and no control characters";
+}
 
 // What the reader of one file needs besides the tables.
 struct Reading {
@@ -37,6 +49,11 @@ void read_listener(Reading& reading, ConfigReader& in) {
   } else if (!address.empty()) {
     in.problem("address", "must be an address and a port, like 127.0.0.1:8080");
   }
+  // The system would not mind: workers share their ports. Which listener got a connection would be
+  // chance.
+  for (const ListenConfig& other : reading.config.listen)
+    if (overlap(other.address, listen.address))
+      in.problem("address", "overlaps with the listener " + other.address.text());
   const auto read_pair = [&](ConfigReader& pair) {
     listen.certificates.push_back(
         {reading.path(pair.required_text("cert")), reading.path(pair.required_text("key"))});
@@ -69,7 +86,13 @@ void read_timeouts(ConfigReader& in, api::Timeouts& timeouts) {
 }
 
 void read_models(ConfigReader& in, ChannelConfig& channel) {
+  const auto is_name = [](const std::string& text) {
+    return is_label(text, limits::model_name_bytes_max);
+  };
   in.map("models", [&](const std::string& name, const script::Value& value) {
+    if (!is_name(name) || (value.text() && !is_name(*value.text())))
+      return in.problem("models",
+                        "has a name that is none: each " + at_most(limits::model_name_bytes_max));
     if (value.text() && name != "*") {
       channel.models.push_back({name, *value.text()});
     } else if (value.boolean() && *value.boolean()) {
@@ -79,6 +102,22 @@ void read_models(ConfigReader& in, ChannelConfig& channel) {
     }
   });
   if (channel.models.empty()) in.problem("models", "must name at least one model, or [\"*\"]");
+}
+
+// Names that are given must be fit for where they will stand. Values are not repeated: one of them
+// is a secret, and the others would garble the terminal.
+void check_texts(const ChannelConfig& channel, ConfigReader& in) {
+  if (!channel.id.empty() && !is_plain_label(channel.id, kChannelIdBytesMax))
+    in.problem("id", "must have from 1 to " + std::to_string(kChannelIdBytesMax) +
+                         " characters: letters, digits and . _ : - only");
+  if (!channel.provider.empty() && !is_label(channel.provider, kProviderBytesMax))
+    in.problem("provider", at_most(kProviderBytesMax));
+  if (!channel.base_url.empty() && !is_label(channel.base_url, limits::base_url_bytes_max))
+    in.problem("base_url", at_most(limits::base_url_bytes_max));
+  if (!channel.credential.empty() && !is_label(channel.credential, kCredentialBytesMax))
+    in.problem("credential", at_most(kCredentialBytesMax));
+  if (!channel.region.empty() && !is_label(channel.region, kRegionBytesMax))
+    in.problem("region", at_most(kRegionBytesMax));
 }
 
 void read_channel(Reading& reading, ConfigReader& in) {
@@ -98,9 +137,11 @@ void read_channel(Reading& reading, ConfigReader& in) {
   if (in.truth("allow_private", false))
     channel.policy.private_addresses = http::PrivateAddresses::allow;
   if (in.truth("allow_plain", false)) channel.policy.plain_http = http::PlainHttp::allow;
+  check_texts(channel, in);
   read_models(in, channel);
   for (const ChannelConfig& other : reading.config.channels)
-    if (other.id == channel.id) in.problem("id", "\"" + channel.id + "\" is used twice");
+    if (other.id == channel.id && is_plain_label(channel.id, kChannelIdBytesMax))
+      in.problem("id", "\"" + channel.id + "\" is used twice");
   reading.config.channels.push_back(std::move(channel));
 }
 
@@ -137,8 +178,14 @@ void read_security(Reading& reading, ConfigReader& in) {
   }
   const std::string upstream_ca = in.text("upstream_ca");
   if (!upstream_ca.empty()) config.upstream_ca = reading.path(upstream_ca);
-  in.table("cors",
-           [&](ConfigReader& cors) { config.settings.cors_origins = cors.texts("origins"); });
+  in.table("cors", [&](ConfigReader& cors) {
+    config.settings.cors_origins = cors.texts("origins");
+    for (const std::string& origin : config.settings.cors_origins)
+      if (!is_origin(origin))
+        cors.problem("origins", "holds \"" + origin +
+                                    "\", which no browser sends: an origin is like "
+                                    "https://app.example or http://localhost:3000, or \"*\"");
+  });
 }
 
 void read_root(Reading& reading, ConfigReader& in) {
@@ -158,6 +205,9 @@ void read_root(Reading& reading, ConfigReader& in) {
   read_security(reading, in);
   in.table("resolver", [&](ConfigReader& resolver) {
     config.resolver.servers = resolver.texts("servers");
+    for (const std::string& server : config.resolver.servers)
+      if (!is_name_server(server))
+        resolver.problem("servers", "holds \"" + server + "\", which is no address");
     config.resolver.timeout_ms = resolver.integer("timeout_ms", 2000, 10, 60'000);
   });
   in.table("limits", [&](ConfigReader& limits) { read_limits(reading, limits); });
@@ -186,7 +236,12 @@ Result<Config> parse_config(const std::string& text, const std::string& file,
   }
   const std::string name = std::filesystem::path(file).filename();
   for (std::string& problem : problems) problem = name + ": " + problem;
-  for (const script::Problem& problem : evaluation.problems) problems.push_back(problem.text());
+  for (script::Problem problem : evaluation.problems) {
+    // Keys of the outermost table stand alone, as they do in our own words.
+    constexpr std::string_view kOutermost = "the table.";
+    if (problem.what.starts_with(kOutermost)) problem.what.erase(0, kOutermost.size());
+    problems.push_back(problem.text());
+  }
   if (problems.empty()) return config;
   std::string all;
   for (const std::string& problem : problems) all += (all.empty() ? "" : "\n") + problem;
@@ -194,6 +249,9 @@ Result<Config> parse_config(const std::string& text, const std::string& file,
 }
 
 Result<Config> load_config(const std::string& file, const script::EnvironmentLookup& environment) {
+  std::error_code ignored;  // what cannot be looked at cannot be read either
+  if (std::filesystem::is_directory(file, ignored))
+    return fail(Errc::invalid, file + " is a folder: name the file in it with --config");
   std::ifstream in(file, std::ios::binary);
   if (!in) return fail(Errc::not_found, file + " cannot be read");
   std::ostringstream text;

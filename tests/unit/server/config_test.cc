@@ -246,6 +246,36 @@ TEST_CASE("a listener needs an address, and serves what is known") {
   CHECK(problems("return {}").front().find("listen must name") != std::string::npos);
 }
 
+TEST_CASE("an id of a channel is plain and bounded") {
+  const auto with = [](const std::string& id) {
+    return "channels = {{ id = '" + id + "', provider = 'p', models = { m = true } }}";
+  };
+  CHECK(parse_fields(with(std::string(64, 'a'))));
+  CHECK(parse_fields(with("Open-AI_1.eu:b")));
+  for (const std::string& wrong : {std::string(65, 'a'), std::string("a b"), std::string("a\\n"),
+                                   std::string("a\"b"), std::string("a/b")})
+    CHECK(problem(with(wrong)).find("channels[1].id must have") != std::string::npos);
+}
+
+TEST_CASE("no credential's bytes are repeated in what is said of it") {
+  const std::string said = problem(
+      "channels = {{ id = 'a', provider = 'p', models = { m = true }, credential = 'sk-1\\n' }}");
+  CHECK(said.find("channels[1].credential must have") != std::string::npos);
+  CHECK(said.find("sk-1") == std::string::npos);
+}
+
+TEST_CASE("an address is listened on once") {
+  const auto two = [](const std::string& a, const std::string& b) {
+    return parse("return { listen = { { address = '" + a + "' }, { address = '" + b + "' } } }");
+  };
+  CHECK(two("127.0.0.1:0", "127.0.0.1:0"));
+  CHECK(two("127.0.0.1:1", "127.0.0.1:2"));
+  CHECK(two("0.0.0.0:1", "[::1]:1"));
+  CHECK_FALSE(two("127.0.0.1:1", "127.0.0.1:1"));
+  CHECK_FALSE(two("0.0.0.0:1", "127.0.0.1:1"));
+  CHECK_FALSE(two("[::]:1", "0.0.0.0:1"));
+}
+
 TEST_CASE("everything that is wrong is told at once") {
   const auto all = problems(R"(return {
     listen = { { address = "nowhere" }, { address = "127.0.0.1:1", colour = "red" } },
