@@ -60,6 +60,22 @@ class Page {
   std::string text_;
 };
 
+// A label as the text format has it. Names of channels are plain by the rules of the configuration;
+// a page that is no longer read as a whole would be too high a price for trusting that here.
+std::string label(std::string_view name, std::string_view value) {
+  std::string out(name);
+  out += "=\"";
+  for (const char c : value) {
+    if (c == '\n') {
+      out += "\\n";
+      continue;
+    }
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"";
+}
+
 void write_requests(Page& page) {
   page.begin("moongate_requests_started_total", "counter",
              "Requests with a known key, by operation.");
@@ -124,14 +140,14 @@ void write_channels(Page& page, const World& world, int64_t now_ns) {
   page.line("", world.generation());
   page.begin("moongate_channel_breaker", "gauge", "0 closed, 1 half-open, 2 open.");
   for (const auto& channel : world.channels())
-    page.line(fmt::format("channel=\"{}\"", channel->id),
+    page.line(label("channel", channel->id),
               static_cast<int>(channel->health->state(now_ns, world.breaker())));
   page.begin("moongate_channel_in_flight", "gauge", "Requests under way to the channel.");
   for (const auto& channel : world.channels())
-    page.line(fmt::format("channel=\"{}\"", channel->id), channel->health->in_flight());
+    page.line(label("channel", channel->id), channel->health->in_flight());
   page.begin("moongate_channel_error_ppm", "gauge", "Share of failed attempts, smoothed.");
   for (const auto& channel : world.channels())
-    page.line(fmt::format("channel=\"{}\"", channel->id), channel->health->error_ppm());
+    page.line(label("channel", channel->id), channel->health->error_ppm());
 }
 
 }  // namespace
