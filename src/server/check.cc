@@ -1,6 +1,12 @@
 #include "server/check.h"
 
+#include <sys/un.h>
+
+#include <filesystem>
+
+#include "base/clock.h"
 #include "control/books.h"
+#include "server/certificate_dates.h"
 #include "server/channels.h"
 #include "server/generation.h"
 #include "server/state_folder.h"
@@ -16,17 +22,45 @@ Result<std::shared_ptr<const directory::Snapshot>> stored_directory(const Config
   return books->directory();
 }
 
-}  // namespace
+// Whether a server could make the folder, and the socket in it.
+void check_state(const Config& config, CheckReport& report) {
+  std::error_code error;
+  std::filesystem::path nearest = config.state;
+  while (std::filesystem::status(nearest, error).type() == std::filesystem::file_type::not_found &&
+         nearest.has_relative_path())
+    nearest = nearest.parent_path();
+  if (!std::filesystem::is_directory(nearest, error))
+    report.problems.push_back(config.state + " cannot be made: " + nearest.string() +
+                              " is no folder");
+  const std::string socket = config.control_socket();
+  if (socket.size() >= sizeof(sockaddr_un::sun_path))
+    report.problems.push_back(socket + " is too long for a local socket: at most " +
+                              std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " bytes");
+}
 
-CheckReport check(const Config& config) {
-  CheckReport report;
+void check_certificates(const Config& config, CheckReport& report) {
+  SystemClock clock;
   const auto tickets = tls::TicketKeys::make();
   for (const ListenConfig& listen : config.listen) {
     if (listen.certificates.empty()) continue;
     const auto loaded = tickets ? tls::ServerCredentials::load(listen.certificates, *tickets)
                                 : tl::unexpected(tickets.error());
-    if (!loaded) report.problems.push_back(loaded.error().what);
+    if (!loaded) {
+      report.problems.push_back(loaded.error().what);
+      continue;
+    }
+    const std::string complaint = certificate_complaint(**loaded, clock.wall_ms());
+    if (!complaint.empty())
+      report.warnings.push_back("the certificate of " + listen.address.text() + " " + complaint);
   }
+}
+
+}  // namespace
+
+CheckReport check(const Config& config) {
+  CheckReport report;
+  check_state(config, report);
+  check_certificates(config, report);
   const std::string authorities =
       config.upstream_ca.empty() ? std::string(tls::kSystemTrustFile) : config.upstream_ca;
   auto trust = tls::TrustStore::load(authorities);
@@ -50,7 +84,7 @@ CheckReport check(const Config& config) {
   gateway::HealthBoard health;
   BuiltChannels built = build_channels(
       {config.channels, *generation.bundle, **stored, *vault, trust ? *trust : nullptr, health});
-  report.warnings = std::move(built.complaints);
+  for (std::string& complaint : built.complaints) report.warnings.push_back(std::move(complaint));
   report.channels = built.channels.size();
   const gateway::World world(generation.bundle, generation.catalogue, *stored,
                              std::move(built.channels));

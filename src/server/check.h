@@ -11,7 +11,8 @@ namespace mg::server {
 
 struct CheckReport {
   std::vector<std::string> problems;  // it would not start
-  std::vector<std::string> warnings;  // it would, but a channel or a model is of no use
+  std::vector<std::string>
+      warnings;  // it would, but a channel, a model or a certificate is of no use
   size_t channels = 0;
   size_t callable_models = 0;
 };

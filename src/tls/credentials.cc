@@ -86,6 +86,13 @@ int64_t end_of(const mbedtls_x509_crt& chain) {
   return first_end;
 }
 
+int64_t begin_of(const mbedtls_x509_crt& chain) {
+  int64_t last_begin = wall_ms_of(chain.valid_from);
+  for (const mbedtls_x509_crt* at = chain.next; at; at = at->next)
+    last_begin = std::max(last_begin, wall_ms_of(at->valid_from));
+  return last_begin;
+}
+
 size_t count_of(std::string_view text, std::string_view word) {
   size_t count = 0;
   for (size_t at = text.find(word); at != text.npos; at = text.find(word, at + 1)) ++count;
@@ -175,6 +182,7 @@ Result<std::shared_ptr<const ServerCredentials>> ServerCredentials::load(
     const int64_t end_ms = end_of(certified->chain);
     if (state->certified.empty() || end_ms < state->expires_wall_ms)
       state->expires_wall_ms = end_ms;
+    state->begins_wall_ms = std::max(state->begins_wall_ms, begin_of(certified->chain));
     state->names.insert(state->names.end(), certified->names.begin(), certified->names.end());
     state->certified.push_back(std::move(certified));
   }
@@ -192,6 +200,7 @@ Result<std::shared_ptr<const ServerCredentials>> ServerCredentials::load(
 }
 
 int64_t ServerCredentials::expires_wall_ms() const { return state_->expires_wall_ms; }
+int64_t ServerCredentials::begins_wall_ms() const { return state_->begins_wall_ms; }
 const std::vector<std::string>& ServerCredentials::names() const { return state_->names; }
 
 TrustStore::TrustStore(std::unique_ptr<State> state) : state_(std::move(state)) {}

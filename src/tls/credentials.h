@@ -47,6 +47,8 @@ class ServerCredentials {
 
   // When the first certificate of any chain ends, in milliseconds since 1970.
   int64_t expires_wall_ms() const;
+  // From when on the certificates of all chains are valid.
+  int64_t begins_wall_ms() const;
   // The DNS names of all leaves, in order.
   const std::vector<std::string>& names() const;
 

@@ -46,6 +46,7 @@ struct ServerCredentials::State {
   std::vector<std::unique_ptr<CertifiedKey>> certified;
   std::vector<std::string> names;
   int64_t expires_wall_ms = 0;
+  int64_t begins_wall_ms = 0;
   SslConfig ssl{MBEDTLS_SSL_IS_SERVER};
 };
 

@@ -29,6 +29,21 @@ class Authority:
                       "-CAcreateserial", "-out", cert, "-days", str(days), "-extfile", extra)
         return cert, key
 
+    def issue_for_later(self, name, begins, ends):
+        """A certificate that is valid between these times ("20400101000000Z"); its files."""
+        base = self.folder / "later"
+        key, request, cert, config = (base.with_suffix(s) for s in (".key", ".csr", ".pem", ".cnf"))
+        (self.folder / "index.txt").write_text("")
+        config.write_text(f"[ca]\ndefault_ca=d\n[d]\ndatabase={self.folder}/index.txt\n"
+                          f"rand_serial=yes\nnew_certs_dir={self.folder}\ndefault_md=sha256\n"
+                          f"policy=p\nx509_extensions=e\n[p]\ncommonName=supplied\n"
+                          f"[e]\nsubjectAltName=DNS:{name}\nbasicConstraints=CA:FALSE\n")
+        self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                      "-keyout", key, "-out", request, "-subj", f"/CN={name}")
+        self._openssl("ca", "-batch", "-notext", "-config", config, "-cert", self.cert, "-keyfile",
+                      self.key, "-startdate", begins, "-enddate", ends, "-in", request, "-out", cert)
+        return cert, key
+
     @staticmethod
     def _openssl(*arguments):
         done = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True)

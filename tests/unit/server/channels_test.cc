@@ -133,6 +133,7 @@ TEST_CASE("one bad channel leaves the others standing") {
 
 TEST_CASE("check finds what would keep a server from starting, and what would be of no use") {
   Config config;
+  config.state = kRoot / "state";
   config.scripts = kRoot / "scripts";
   config.data = kRoot / "data";
   config.channels = {channel("openai")};

@@ -36,6 +36,15 @@ TEST_CASE("certificates say for whom they are, and until when") {
   REQUIRE(chain);
   CHECK((*chain)->expires_wall_ms() == parse_time_ms("2029-01-01T00:00:00Z"));
 
+  // ... and begins with the last.
+  CertificateSpec later{"later.test", {"later.test"}, {}};
+  later.from = "20400601120000";
+  const auto future = ServerCredentials::load(
+      {world.p256, world.files("later", issue(later, &world.authority))}, nullptr);
+  REQUIRE(future);
+  CHECK((*future)->begins_wall_ms() == parse_time_ms("2040-06-01T12:00:00Z"));
+  CHECK(world.server->begins_wall_ms() == parse_time_ms("2025-01-01T00:00:00Z"));
+
   // Without alternative names the common name counts; expired ones load all the same.
   CertificateSpec old{"Old.Test", {}, {}};
   old.until = "20250201000000";
