@@ -3,17 +3,24 @@
 #include <algorithm>
 
 #include "base/calendar.h"
+#include "base/label.h"
 #include "directory/records.h"
 
 namespace mg::control {
 namespace {
 
-// "--daily-limit" as people type it; what a command is about has no dashes.
+// "--daily-limit" as people type it; what a command is about has no dashes, and a value that is a
+// secret comes on standard input.
 std::string option(std::string_view name) {
   if (name == "id") return "ID";
+  if (name == "value") return "the value";
   std::string out = "--" + std::string(name);
   std::replace(out.begin(), out.end(), '_', '-');
   return out;
+}
+
+std::string label_of(size_t bytes_max) {
+  return "1 to " + std::to_string(bytes_max) + " bytes without control characters";
 }
 
 }  // namespace
@@ -68,6 +75,39 @@ std::vector<std::string> Args::texts(const char* name) {
     out.push_back(item.get<std::string>());
   }
   return out;
+}
+
+std::string Args::label(const char* name, size_t bytes_max) {
+  std::string value = text(name);
+  if (!is_label(value, bytes_max)) wrong(name, label_of(bytes_max));
+  return value;
+}
+
+std::string Args::label_or_none(const char* name, size_t bytes_max) {
+  const auto value = optional_text(name);
+  if (value && !is_label(*value, bytes_max)) wrong(name, label_of(bytes_max));
+  return value.value_or("");
+}
+
+std::vector<std::string> Args::labels(const char* name, size_t bytes_max, size_t count_max) {
+  std::vector<std::string> out = texts(name);
+  if (find(name) && (out.empty() || out.size() > count_max))
+    wrong(name, "a list of 1 to " + std::to_string(count_max));
+  for (const std::string& item : out)
+    if (!is_label(item, bytes_max)) wrong(name, label_of(bytes_max) + " each");
+  return out;
+}
+
+int64_t Args::limit(const char* name, int64_t most) {
+  const Json* value = find(name);
+  if (!value) return 0;
+  // A number beyond int64_t would be read as another one, or is no integer any more.
+  const bool is_number = value->is_number_integer() &&
+                         !(value->is_number_unsigned() && value->get<uint64_t>() > INT64_MAX);
+  if (is_number && value->get<int64_t>() >= 1 && value->get<int64_t>() <= most)
+    return value->get<int64_t>();
+  wrong(name, "a whole number from 1 to " + std::to_string(most) + "; leave it out for no limit");
+  return 0;
 }
 
 int64_t Args::count_or(const char* name, int64_t otherwise) {
@@ -129,6 +169,12 @@ int64_t Args::time_ms(const char* name, int64_t now_ms) {
   if (const auto time = parse_time_ms(*text)) return *time;
   wrong(name, "a span like 24h or a time like 2026-12-31T23:59:59Z");
   return 0;
+}
+
+int64_t Args::later_ms(const char* name, int64_t now_ms) {
+  const int64_t time = time_ms(name, now_ms);
+  if (find(name) && time <= now_ms) wrong(name, "later than now");
+  return time;
 }
 
 int64_t Args::since_ms(const char* name, int64_t now_ms, int64_t otherwise) {

@@ -22,7 +22,13 @@ class Args {
   std::string text(const char* name);  // required, not empty
   std::string text_or(const char* name, std::string otherwise);
   std::optional<std::string> optional_text(const char* name);
-  std::vector<std::string> texts(const char* name);       // absent: none
+  std::vector<std::string> texts(const char* name);  // absent: none
+  // What people call something (base/label.h): required, or empty where absent; never empty where
+  // it is given, so that nobody believes to have set what he has not.
+  std::string label(const char* name, size_t bytes_max);
+  std::string label_or_none(const char* name, size_t bytes_max);
+  std::vector<std::string> labels(const char* name, size_t bytes_max, size_t count_max);
+  int64_t limit(const char* name, int64_t most);  // absent: 0, which is none; else 1 or more
   int64_t count_or(const char* name, int64_t otherwise);  // 0 or more
   bool truth(const char* name);                           // absent: false
   Money money(const char* name);                          // required, more than 0
@@ -32,6 +38,8 @@ class Args {
   Id request(const char* name);
   // "24h" from now on, or an RFC 3339 time; 0 where absent.
   int64_t time_ms(const char* name, int64_t now_ms);
+  // The same, and where it is there, later than now.
+  int64_t later_ms(const char* name, int64_t now_ms);
   // "24h" back from now, or an RFC 3339 time; `otherwise` where absent.
   int64_t since_ms(const char* name, int64_t now_ms, int64_t otherwise);
 

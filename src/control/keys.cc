@@ -3,6 +3,7 @@
 #include "base/address.h"
 #include "base/calendar.h"
 #include "base/limits.h"
+#include "control/bounds.h"
 #include "control/operations.h"
 #include "gateway/caller.h"
 #include "tls/base64.h"
@@ -50,15 +51,15 @@ Json to_json(const directory::ApiKey& key, int64_t now_ms) {
 event::Task<Result<Json>> Operations::key_create(Args args) {
   directory::ApiKey key;
   key.tenant = args.tenant("tenant");
-  key.name = args.text_or("name", "");
-  key.group = args.text_or("group", "");
-  key.models = args.texts("models");
-  key.allow_ip = args.texts("allow_ip");
-  key.tags = args.texts("tags");
-  key.rpm = args.count_or("rpm", 0);
-  key.tpm = args.count_or("tpm", 0);
+  key.name = args.label_or_none("name", kNameBytesMax);
+  key.group = args.label_or_none("group", kNameBytesMax);
+  key.models = args.labels("models", limits::model_name_bytes_max, kKeyModelsMax);
+  key.allow_ip = args.labels("allow_ip", kNameBytesMax, kKeyNetworksMax);
+  key.tags = args.labels("tags", kNameBytesMax, kTagsMax);
+  key.rpm = args.limit("rpm", kRateMax);
+  key.tpm = args.limit("tpm", kRateMax);
   key.daily_limit = args.optional_money("daily_limit");
-  key.expires_ms = args.time_ms("expires", now_ms());
+  key.expires_ms = args.later_ms("expires", now_ms());
   MG_CO_CHECK(args.ok());
   for (const std::string& network : key.allow_ip)
     if (!IpNetwork::parse(network))

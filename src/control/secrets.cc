@@ -1,4 +1,5 @@
 #include "base/calendar.h"
+#include "base/label.h"
 #include "control/operations.h"
 
 namespace mg::control {
@@ -28,8 +29,10 @@ event::Task<Result<Json>> Operations::secret_set(Args args) {
   MG_CO_CHECK(args.ok());
   if (!is_secret_name(name))
     co_return fail(Errc::invalid, "a secret's name has letters, digits and _ - . only");
-  if (value.size() > kSecretBytesMax || value.find('\n') != std::string::npos)
-    co_return fail(Errc::invalid, "a secret is one line of at most 16 KiB");
+  // It will stand in a header field.
+  if (!is_label(value, kSecretBytesMax))
+    co_return fail(Errc::invalid,
+                   "a secret is one line of at most 16 KiB without control characters");
   MG_CO_TRY(const directory::SealedSecret sealed,
             r_.vault.seal(std::move(name), value, now_ms(), r_.rng));
   MG_CO_CHECK(co_await r_.writing->editor.put(sealed));

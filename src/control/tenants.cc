@@ -1,10 +1,9 @@
 #include "base/calendar.h"
+#include "control/bounds.h"
 #include "control/operations.h"
 
 namespace mg::control {
 namespace {
-
-constexpr size_t kTenantNameBytesMax = 200;
 
 Json to_json(const directory::TenantEntry& entry) {
   const directory::Tenant& tenant = entry.tenant;
@@ -28,15 +27,13 @@ tl::unexpected<Error> unknown(const Id& id) {
 
 event::Task<Result<Json>> Operations::tenant_create(Args args) {
   directory::Tenant tenant;
-  tenant.name = args.text("name");
+  tenant.name = args.label("name", kNameBytesMax);
   const auto kind = directory::parse_tenant_kind(args.text_or("kind", "company"));
   const auto parent = directory::parse_tenant(args.text_or("parent", "platform"));
   MG_CO_CHECK(args.ok());
   if (!parent) co_return fail(Errc::invalid, "--parent must be the id of a tenant");
   if (!kind || *kind == directory::TenantKind::platform)
     co_return fail(Errc::invalid, "--kind must be company, agent or employee");
-  if (tenant.name.size() > kTenantNameBytesMax)
-    co_return fail(Errc::invalid, "--name is longer than " + std::to_string(kTenantNameBytesMax));
   const auto above = find_tenant(*parent);
   if (!above) co_return unknown(*parent);
   if (!directory::may_be_parent(above->tenant.kind, *kind))

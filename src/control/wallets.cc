@@ -1,4 +1,5 @@
 #include "base/calendar.h"
+#include "base/limits.h"
 #include "control/operations.h"
 
 namespace mg::control {
@@ -66,8 +67,8 @@ event::Task<Result<Json>> Operations::wallet_credit(Args args) {
   const Id tenant = args.tenant("tenant");
   ledger::TransferRequest request;
   request.amount = args.money("amount");
-  request.memo = args.text_or("memo", "");
-  request.id = args.text_or("id", "");
+  request.memo = args.label_or_none("memo", limits::memo_bytes_max);
+  request.id = args.label_or_none("id", limits::transfer_id_bytes_max);
   request.actor = "operator";
   MG_CO_CHECK(args.ok());
   MG_CO_TRY(request.credit, wallet_of(tenant));

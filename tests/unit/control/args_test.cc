@@ -103,6 +103,52 @@ TEST_CASE("times are spans from now on, or back from now, or moments") {
   }
 }
 
+TEST_CASE("a limit is at least 1, and none only where it is left out") {
+  const auto limit = [](const Json& value) {
+    return wrong({{"rpm", value}}, [](Args& a) { a.limit("rpm", 1000); });
+  };
+  CHECK(limit(1).empty());
+  CHECK(limit(1000).empty());
+  for (const Json& bad : std::vector<Json>{0, -1, 1001, 1.5, "1", INT64_MAX, UINT64_MAX, true}) {
+    INFO(bad.dump());
+    CHECK(contains(limit(bad), "--rpm must be a whole number from 1 to 1000"));
+  }
+  const Json none = Json::object();
+  Args args(none);
+  CHECK(args.limit("rpm", 1000) == 0);
+  CHECK(args.ok());
+}
+
+TEST_CASE("labels are bounded, and never empty where they are given") {
+  const auto one = [](const Json& value) {
+    return wrong({{"group", value}}, [](Args& a) { a.label_or_none("group", 3); });
+  };
+  CHECK(one("abc").empty());
+  CHECK(wrong(Json::object(), [](Args& a) { a.label_or_none("group", 3); }).empty());
+  CHECK(contains(wrong(Json::object(), [](Args& a) { a.label("name", 3); }), "is required"));
+  for (const char* bad : {"", "abcd", "a\n"})
+    CHECK(one(bad) == "--group must be 1 to 3 bytes without control characters");
+  const auto list = [](const Json& value) {
+    return wrong({{"tags", value}}, [](Args& a) { a.labels("tags", 3, 2); });
+  };
+  CHECK(list({"a", "abc"}).empty());
+  for (const Json& bad : std::vector<Json>{Json::array(), Json::array({"a", "b", "c"}),
+                                           Json::array({""}), Json::array({"abcd"})}) {
+    INFO(bad.dump());
+    CHECK(contains(list(bad), "--tags must be"));
+  }
+}
+
+TEST_CASE("what ends later ends later than now") {
+  const auto later = [](const char* text) {
+    return wrong({{"expires", text}}, [](Args& a) { a.later_ms("expires", kNow); });
+  };
+  CHECK(later("1s").empty());
+  for (const char* bad : {"0s", "1970-01-01T00:00:00Z", "2020-01-01T00:00:00Z"})
+    CHECK(later(bad) == "--expires must be later than now");
+  CHECK(contains(later("soon"), "a span"));
+}
+
 TEST_CASE("ids are of their kind") {
   test::VirtualClock clock;
   SeededRng rng(1);
