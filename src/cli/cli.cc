@@ -36,6 +36,12 @@ Result<std::string> absolute_path(const std::string& path) {
   return absolute.string();
 }
 
+int misused(const std::string& message) {
+  constexpr int kUsage = 2;
+  failed(message);
+  return kUsage;
+}
+
 void print_table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<size_t> widths;
   for (const auto& row : rows) {

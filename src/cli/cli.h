@@ -4,10 +4,12 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <limits>
 #include <string>
 
 #include "base/json_value.h"
 #include "base/result.h"
+#include "base/text.h"
 
 namespace mg::cli {
 
@@ -48,6 +50,22 @@ int run_operation(const Cli& cli, const std::string& command, Json arguments, co
 
 // "moongate: ..." on standard error, line by line. Returns 1.
 int failed(const std::string& message);
+// The same for what stands on the command line and cannot be meant. Returns 2.
+int misused(const std::string& message);
+
+// For Option::transform, on every number: the library itself reads 010 as 8 and takes the nearest
+// number for one that is too large.
+template <std::integral T>
+CLI::Validator decimal(T least = 0, T most = std::numeric_limits<T>::max()) {
+  const auto read = [least, most](std::string& text) -> std::string {
+    const auto number = parse_number<T>(text);
+    if (!number || *number < least || *number > most)
+      return "must be a whole number from " + std::to_string(least) + " to " + std::to_string(most);
+    text = std::to_string(*number);
+    return {};
+  };
+  return CLI::Validator(read, "");
+}
 
 // A path as it is from everywhere. Errors: invalid, when it is empty or where we are is unknown.
 Result<std::string> absolute_path(const std::string& path);

@@ -227,6 +227,7 @@ void add_demo(Cli& cli) {
       cli.command(nullptr, "demo", "Try the gateway: built-in providers, a tenant, a key",
                   [&cli, options] { return demo(cli, *options); });
   added->add_option("--port", options->port, "On 127.0.0.1; 0: any that is free")
+      ->transform(decimal<uint16_t>())
       ->capture_default_str();
   added->add_option("--scripts", options->scripts, "The folder of policies")->capture_default_str();
   added->add_option("--data", options->data, "The folder of models and prices")

@@ -29,6 +29,7 @@ void print_decision(const Json& decision) {
   if (decision.contains("code"))
     std::printf("  %s: %s", shown(decision, "code").c_str(), shown(decision, "message").c_str());
   if (decision.contains("module")) std::printf("  (policy %s)", shown(decision, "module").c_str());
+  if (decision.contains("tags")) std::printf("\ntags %s", shown(decision, "tags").c_str());
   std::printf("\n\nConsidered\n");
   std::vector<std::vector<std::string>> rows;
   for (const Json& candidate : decision["candidates"])

@@ -2,33 +2,36 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
+#include "control/bounds.h"
 
 namespace mg::cli {
 namespace {
 
 struct Options {
+  CLI::App* create = nullptr;
+  CLI::App* rotate = nullptr;
   std::string tenant, name, models, group, daily_limit, expires, id, grace;
   std::vector<std::string> allow_ip, tags;
   int64_t rpm = 0, tpm = 0;
 };
 
+// What was given counts, also where it is empty: "--models ''" must not be a key for all models.
 Json create_arguments(const Options& options) {
   Json arguments = {{"tenant", options.tenant}};
-  const auto add = [&](const char* name, const auto& value, bool given) {
-    if (given) arguments[name] = value;
+  const auto add = [&](const char* option, const char* name, const auto& value) {
+    if (options.create->count(option) > 0) arguments[name] = value;
   };
   std::vector<std::string> models;
-  if (!options.models.empty())
-    for (std::string_view model : split(options.models, ',')) models.emplace_back(trimmed(model));
-  add("name", options.name, !options.name.empty());
-  add("models", models, !models.empty());
-  add("allow_ip", options.allow_ip, !options.allow_ip.empty());
-  add("tags", options.tags, !options.tags.empty());
-  add("group", options.group, !options.group.empty());
-  add("rpm", options.rpm, options.rpm != 0);
-  add("tpm", options.tpm, options.tpm != 0);
-  add("daily_limit", options.daily_limit, !options.daily_limit.empty());
-  add("expires", options.expires, !options.expires.empty());
+  for (std::string_view model : split(options.models, ',')) models.emplace_back(trimmed(model));
+  add("--name", "name", options.name);
+  add("--models", "models", models);
+  add("--allow-ip", "allow_ip", options.allow_ip);
+  add("--tag", "tags", options.tags);
+  add("--group", "group", options.group);
+  add("--rpm", "rpm", options.rpm);
+  add("--tpm", "tpm", options.tpm);
+  add("--daily-limit", "daily_limit", options.daily_limit);
+  add("--expires", "expires", options.expires);
   return arguments;
 }
 
@@ -55,6 +58,7 @@ void add_key(Cli& cli) {
   CLI::App* create = cli.command(key, "create", "Create a key, and show it once", [&cli, options] {
     return run_operation(cli, "key.create", create_arguments(*options), print_secret);
   });
+  options->create = create;
   create->add_option("--tenant", options->tenant, "Whose key")->required();
   create->add_option("--name", options->name, "What people call it");
   create->add_option("--models", options->models,
@@ -62,8 +66,11 @@ void add_key(Cli& cli) {
   create->add_option("--allow-ip", options->allow_ip, "Address or network it may come from")
       ->take_all();
   create->add_option("--tag", options->tags, "A tag for policies to see")->take_all();
-  create->add_option("--rpm", options->rpm, "Requests per minute");
-  create->add_option("--tpm", options->tpm, "Tokens per minute");
+  const CLI::Validator per_minute = decimal<int64_t>(1, control::kRateMax);
+  create->add_option("--rpm", options->rpm, "Requests per minute; without it no limit")
+      ->transform(per_minute);
+  create->add_option("--tpm", options->tpm, "Tokens per minute; without it no limit")
+      ->transform(per_minute);
   create->add_option("--group", options->group, "Token group, for pricing");
   create->add_option("--daily-limit", options->daily_limit, "USD per UTC day, like 5.00");
   create->add_option("--expires", options->expires, "24h, 30d, or 2026-12-31T23:59:59Z");
@@ -80,9 +87,10 @@ void add_key(Cli& cli) {
 
   CLI::App* rotate = cli.command(key, "rotate", "Replace a key's secret", [&cli, options] {
     Json arguments = {{"id", options->id}};
-    if (!options->grace.empty()) arguments["grace"] = options->grace;
+    if (options->rotate->count("--grace") > 0) arguments["grace"] = options->grace;
     return run_operation(cli, "key.rotate", std::move(arguments), print_secret);
   });
+  options->rotate = rotate;
   rotate->add_option("ID", options->id, "The key's id, key_...")->required();
   rotate->add_option("--grace", options->grace, "How long the old secret still opens, like 24h");
 }

@@ -44,7 +44,7 @@ event::Task<> drain(event::UvLoop& loop, lab::Lab& lab) {
 
 int serve(const Options& options) {
   auto wanted = read(options);
-  if (!wanted) return failed(wanted.error().what);
+  if (!wanted) return misused(wanted.error().what);
   SystemClock clock;
   event::UvLoop loop(clock);
   event::UvSockets sockets(loop);
@@ -75,10 +75,12 @@ void add_lab(Cli& cli) {
       cli.command(nullptr, "lab", "Run the built-in provider, which misbehaves on demand",
                   [options] { return serve(*options); });
   lab->add_option("--port", options->port, "On 127.0.0.1; 0: any that is free")
+      ->transform(decimal<uint16_t>())
       ->capture_default_str();
   lab->add_option("--key", options->key, "The bearer token that clients must send");
   lab->add_option("--models", options->models, "What GET /v1/models lists: a,b");
-  lab->add_option("--seed", options->seed, "Of the choice which requests a fault strikes");
+  lab->add_option("--seed", options->seed, "Of the choice which requests a fault strikes")
+      ->transform(decimal<uint64_t>());
   for (const lab::KnobNote& note : lab::knob_notes())
     lab->add_option("--" + std::string(note.name), options->knobs[std::string(note.name)],
                     std::string(note.effect))

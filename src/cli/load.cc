@@ -57,12 +57,16 @@ Result<lab::LoadOptions> read(const Options& options) {
   }
   if (options.has_idempotency_keys)
     out.idempotency_keys = lab::LoadOptions::IdempotencyKeys::one_each;
-  if (out.url.starts_with("https:")) {
-    const std::string authorities =
-        options.ca.empty() ? std::string(tls::kSystemTrustFile) : options.ca;
-    MG_TRY(out.trust, tls::TrustStore::load(authorities));
-  }
+  MG_CHECK(lab::check(out));
   return out;
+}
+
+Result<> load_trust(const Options& options, lab::LoadOptions& out) {
+  if (!out.url.starts_with("https:")) return {};
+  const std::string authorities =
+      options.ca.empty() ? std::string(tls::kSystemTrustFile) : options.ca;
+  MG_TRY(out.trust, tls::TrustStore::load(authorities));
+  return {};
 }
 
 event::Task<Result<Outcome>> run_load(event::Loop& loop, event::Sockets& sockets,
@@ -112,7 +116,9 @@ void print(const Cli& cli, const Outcome& outcome, const lab::Comparison* compar
 
 int load(const Cli& cli, const Options& options) {
   auto wanted = read(options);
-  if (!wanted) return failed(wanted.error().what);
+  if (!wanted) return misused(wanted.error().what);
+  if (const auto trusted = load_trust(options, *wanted); !trusted)
+    return failed(trusted.error().what);
   std::string store;
   if (!options.is_ledger_left_out) {
     const auto config = server::load_config(cli.config, server::process_environment);
@@ -152,27 +158,40 @@ void add_load(Cli& cli) {
   CLI::App* added = cli.command(
       nullptr, "load", "Drive a gateway, and compare what clients were told with its ledger",
       [&cli, options] { return mg::cli::load(cli, *options); });
+  const CLI::Validator count = decimal<int64_t>();
   added->add_option("--url", load.url, "Base URL")->capture_default_str();
   added->add_option("--key", load.key, "API key; default: the environment's MOONGATE_API_KEY");
   added->add_option("--models", options->models, "Models to ask for in turn: a,b");
-  added->add_option("--requests", load.requests, "How many in all")->capture_default_str();
-  added->add_option("--duration-ms", load.duration_ms, "Begin none after this time");
-  added->add_option("--concurrency", load.concurrency, "Clients at once")->capture_default_str();
+  added->add_option("--requests", load.requests, "How many in all")
+      ->transform(count)
+      ->capture_default_str();
+  added->add_option("--duration-ms", load.duration_ms, "Begin none after this time")
+      ->transform(count);
+  added->add_option("--concurrency", load.concurrency, "Clients at once")
+      ->transform(count)
+      ->capture_default_str();
   added->add_option("--streams", load.stream_percent, "Percent of requests that are streamed")
+      ->transform(count)
       ->capture_default_str();
   added->add_option("--hang-ups", load.hang_up_percent, "Percent of clients that leave early")
+      ->transform(count)
       ->capture_default_str();
   added->add_option("--prompt-tokens", load.prompt_tokens, "Length of the prompts")
+      ->transform(count)
       ->capture_default_str();
-  added->add_option("--max-tokens", load.max_tokens, "Asked for in each request");
+  added->add_option("--max-tokens", load.max_tokens, "Asked for in each request")->transform(count);
   added
       ->add_option("--metadata", options->metadata,
                    "NAME=VALUE for the requests' metadata, such as x-lab-fault=stall")
       ->take_all();
-  added->add_option("--think-ms", load.think_ms, "Pause between the requests of a client");
-  added->add_option("--seed", load.seed, "The same seed asks the same")->capture_default_str();
+  added->add_option("--think-ms", load.think_ms, "Pause between the requests of a client")
+      ->transform(count);
+  added->add_option("--seed", load.seed, "The same seed asks the same")
+      ->transform(decimal<uint64_t>())
+      ->capture_default_str();
   added->add_flag("--idempotency-keys", options->has_idempotency_keys, "Give each request one");
   added->add_option("--timeout-ms", load.timeout_ms, "Without anything coming")
+      ->transform(count)
       ->capture_default_str();
   added->add_option("--ca", options->ca, "Certificates to trust, for https");
   added->add_flag("--no-ledger", options->is_ledger_left_out,

@@ -28,7 +28,9 @@ void add_tenant(Cli& cli) {
         print_members);
   });
   create->add_option("--name", options->name, "What people call it")->required();
-  create->add_option("--kind", options->kind, "company, agent or employee")->capture_default_str();
+  create->add_option("--kind", options->kind, "What it is")
+      ->check(CLI::IsMember({"company", "agent", "employee"}))
+      ->capture_default_str();
   create->add_option("--parent", options->parent, "The tenant above it")->capture_default_str();
 
   cli.command(tenant, "list", "List all tenants",

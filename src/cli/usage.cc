@@ -33,7 +33,8 @@ void add_usage(Cli& cli) {
     return run_operation(cli, "usage", {{"by", options->by}, {"since", options->since}},
                          print_usage);
   });
-  usage->add_option("--by", options->by, "model, tenant, key, channel or hour")
+  usage->add_option("--by", options->by, "What a row is of")
+      ->check(CLI::IsMember({"model", "tenant", "key", "channel", "hour"}))
       ->capture_default_str();
   usage->add_option("--since", options->since, "24h, or 2026-11-21T00:00:00Z")
       ->capture_default_str();

@@ -4,6 +4,7 @@ namespace mg::cli {
 namespace {
 
 struct Options {
+  CLI::App* credit = nullptr;
   std::string tenant, amount, memo, id;
   int64_t count = 50;
 };
@@ -31,10 +32,11 @@ void add_wallet(Cli& cli) {
 
   CLI::App* credit = with_tenant(cli.command(wallet, "credit", "Pay money in", [&cli, options] {
     Json arguments = {{"tenant", options->tenant}, {"amount", options->amount}};
-    if (!options->memo.empty()) arguments["memo"] = options->memo;
-    if (!options->id.empty()) arguments["id"] = options->id;
+    if (options->credit->count("--memo") > 0) arguments["memo"] = options->memo;
+    if (options->credit->count("--id") > 0) arguments["id"] = options->id;
     return run_operation(cli, "wallet.credit", std::move(arguments), print_members);
   }));
+  options->credit = credit;
   credit->add_option("--amount", options->amount, "USD, like 10.00")->required();
   credit->add_option("--memo", options->memo, "What it was for");
   credit->add_option("--id", options->id, "The same id pays in once, however often it is sent");
@@ -48,7 +50,9 @@ void add_wallet(Cli& cli) {
                              {{"tenant", options->tenant}, {"count", options->count}},
                              print_history);
       }));
-  history->add_option("--count", options->count, "How many")->capture_default_str();
+  history->add_option("--count", options->count, "How many")
+      ->transform(decimal<int64_t>(1))
+      ->capture_default_str();
 }
 
 }  // namespace mg::cli
