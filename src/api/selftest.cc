@@ -1,5 +1,6 @@
 #include "api/selftest.h"
 
+#include "api/answers.h"
 #include "api/gate.h"
 #include "api/selftest_tables.h"
 #include "script/conf.h"
@@ -137,6 +138,50 @@ script::Value checked_conf(lua_State* L, int module, int index) {
   return conf;
 }
 
+// Raises where the list on top but one of the stack is none, or has more items than were given.
+void check_list(lua_State* L, const char* phase, size_t given) {
+  if (lua_isnil(L, -2)) return;
+  const auto size = list_size(L, -2);
+  if (!size) luaL_error(L, "%s must return nil or a list, not %s", phase, described(L, -2).c_str());
+  if (*size > given) luaL_error(L, "%s returned more items than it got", phase);
+}
+
+// Raises where the hook's two results, on top of the stack, would be a failure in production. The
+// items of route and quote are the test's own tables here, so of those only the list is held to it.
+void check_results(lua_State* L, Phase phase, const script::Module& module, size_t given) {
+  Call& call = call_of(L);
+  const int top = lua_gettop(L);
+  switch (phase) {
+    case Phase::admit: {
+      AdmitDecision decision;
+      AdmitCall(call, decision).take_results(L, module);
+      break;
+    }
+    case Phase::route:
+      check_list(L, "route", given);
+      break;
+    case Phase::quote:
+      check_list(L, "quote", given);
+      break;
+    case Phase::recover: {
+      RecoverDecision decision;
+      RecoverCall(call, AttemptFacts(), FailureFacts(), decision).take_results(L, module);
+      break;
+    }
+    case Phase::disconnect: {
+      DisconnectDecision decision;
+      DisconnectCall(call, ProgressFacts(), decision).take_results(L, module);
+      break;
+    }
+    case Phase::observe: {
+      ObserveDecision decision;
+      ObserveCall(call, RecordFacts(), decision).take_results(L, module);
+      break;
+    }
+  }
+  lua_settop(L, top);
+}
+
 // t.PHASE(conf, req, ...): calls the module's hook as that phase would. Upvalues: the library, the
 // module's table, the phase's number.
 int call_hook(lua_State* L) {
@@ -149,9 +194,14 @@ int call_hook(lua_State* L) {
   if (call.phase) call.end();
   ++library_of(L).request.seed;  // each call draws anew, and every run of the test the same
   call.begin(phase, library_of(L).request);
+  // Before the call: hooks may change the list they get.
+  const size_t given = lua_type(L, 3) == LUA_TTABLE ? lua_objlen(L, 3) : 0;
   lua_getfield(L, lua_upvalueindex(2), name(phase).data());
   lua_insert(L, 1);
   lua_call(L, lua_gettop(L) - 1, 2);
+  script::Module module;
+  module.name = module.path = call.module;
+  check_results(L, phase, module, given);
   return 2;
 }
 
