@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "event/local_path.h"
 #include "event/uv_stream.h"
 
 namespace mg::event {
@@ -270,7 +271,8 @@ Task<Result<std::unique_ptr<Stream>>> UvSockets::connect_local(std::string path)
 
 Result<std::unique_ptr<Listener>> UvSockets::listen_local(const std::string& path,
                                                           AcceptSink& sink) {
-  if (path.size() >= sizeof(sockaddr_un::sun_path))
+  static_assert(kLocalPathBytesMax == sizeof(sockaddr_un::sun_path) - 1);
+  if (path.size() > kLocalPathBytesMax)
     return fail(Errc::invalid, path + " is too long for a local socket");
   MG_TRY(Handle<uv_pipe_t> pipe, make_socket<uv_pipe_t>(loop_, init_pipe));
   ::unlink(path.c_str());

@@ -1,11 +1,10 @@
 #include "server/check.h"
 
-#include <sys/un.h>
-
 #include <filesystem>
 
 #include "base/clock.h"
 #include "control/books.h"
+#include "event/local_path.h"
 #include "server/certificate_dates.h"
 #include "server/channels.h"
 #include "server/generation.h"
@@ -33,9 +32,9 @@ void check_state(const Config& config, CheckReport& report) {
     report.problems.push_back(config.state + " cannot be made: " + nearest.string() +
                               " is no folder");
   const std::string socket = config.control_socket();
-  if (socket.size() >= sizeof(sockaddr_un::sun_path))
+  if (socket.size() > event::kLocalPathBytesMax)
     report.problems.push_back(socket + " is too long for a local socket: at most " +
-                              std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " bytes");
+                              std::to_string(event::kLocalPathBytesMax) + " bytes");
 }
 
 void check_certificates(const Config& config, CheckReport& report) {
