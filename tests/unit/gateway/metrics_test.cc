@@ -9,7 +9,7 @@ using namespace mg;
 
 TEST_CASE("no name of a channel breaks a line of the metrics") {
   test::SimGateway gate;
-  gate.add_channel("a\"b\\c\nd", 9001);
+  gate.add_channel("up", 9001)->id = "a\"b\\c\nd";
   gate.serve();
   const std::string text =
       gateway::prometheus_text({&gate.metrics}, *gate.services->serving->world, {}, 0);
