@@ -237,6 +237,7 @@ std::optional<AnswerFacts> usage_in_part(std::string_view part) {
 }
 
 std::optional<std::string> with_cost(std::string_view json, std::string_view cost, CostIs how) {
+  if (how == CostIs::replaced && json.find("\"cost") == std::string_view::npos) return std::nullopt;
   const simdjson::padded_string padded(json);
   ondemand::parser parser;
   ondemand::document document;

@@ -53,7 +53,6 @@ event::Task<std::optional<Ending>> PlainRelay::pass_on() {
 }
 
 void PlainRelay::put_cost(std::string_view cost) {
-  if (kept_.find("\"cost") == std::string::npos) return;
   if (auto priced = with_cost(kept_, cost, CostIs::replaced)) kept_ = std::move(*priced);
 }
 

@@ -136,6 +136,7 @@ class StreamRelay final : public Relay {
   http::SseReader events_;
   std::string out_;
   void keep(const http::SseEvent& event, bool has_usage);
+  void let_go(const Kept& kept);
   bool is_finished() const { return finished_.count() >= static_cast<size_t>(parts_.choices); }
 
   std::vector<Kept> kept_;

@@ -96,7 +96,7 @@ void StreamRelay::take_event(const http::SseEvent& event) {
   // What looked like the end was none, if something more is being said.
   const bool goes_on = facts.has_choices && (!facts.is_finished || generated.tokens() > before);
   if (goes_on || !facts.is_json) {
-    for (const Kept& kept : kept_) out_.append(kept.raw);
+    for (const Kept& kept : kept_) let_go(kept);
     kept_.clear();
     kept_bytes_ = 0;
   }
@@ -104,6 +104,16 @@ void StreamRelay::take_event(const http::SseEvent& event) {
     keep(event, facts.has_usage);
   } else {
     out_.append(event.raw);
+  }
+}
+
+// It was not the end. What it costs is not known yet, so that no cost is told.
+void StreamRelay::let_go(const Kept& kept) {
+  if (const auto unpriced = with_cost(kept.data, "null", CostIs::replaced)) {
+    out_.append(rest_of_line_end(kept.raw));
+    http::append_sse_event(out_, {}, *unpriced);
+  } else {
+    out_.append(kept.raw);
   }
 }
 

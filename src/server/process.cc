@@ -9,13 +9,13 @@
 #include "base/calendar.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "server/certificate_dates.h"
 #include "server/state_folder.h"
 
 namespace mg::server {
 namespace {
 
 constexpr int64_t kHousekeepingMs = 10'000;
-constexpr int64_t kExpiryAlarmMs = 30 * kMsPerDay;
 
 // Nobody has to listen to a server: what cannot be written is lost.
 void print_line(const std::string& line) {
@@ -147,9 +147,9 @@ Result<Credentials> Process::load_credentials() const {
       continue;
     }
     MG_TRY(auto loaded, tls::ServerCredentials::load(listen.certificates, tickets_));
-    if (loaded->expires_wall_ms() - clock_.wall_ms() < kExpiryAlarmMs)
-      log_warning("certificate_expires", {{"listener", listen.address.text()},
-                                          {"at", format_time_ms(loaded->expires_wall_ms())}});
+    const std::string complaint = certificate_complaint(*loaded, clock_.wall_ms());
+    if (!complaint.empty())
+      log_warning("certificate_dates", {{"listener", listen.address.text()}, {"what", complaint}});
     credentials.push_back(std::move(loaded));
   }
   return credentials;

@@ -1,6 +1,7 @@
 #include "server/state_folder.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -21,6 +22,11 @@ Result<> check_existing(const std::string& path) {
   if (::stat(path.c_str(), &status) != 0) return tl::unexpected(system_error(path, errno));
   if (!S_ISDIR(status.st_mode)) return fail(Errc::io, "state " + path + " is no folder");
   if ((status.st_mode & (S_IWGRP | S_IWOTH)) == 0) return {};
+  // An empty one of ours was made for this, under a wide umask.
+  std::error_code error;
+  if (status.st_uid == ::geteuid() && std::filesystem::is_empty(path, error) && !error &&
+      ::chmod(path.c_str(), kOursAlone) == 0)
+    return {};
   char mode[8];
   std::snprintf(mode, sizeof mode, "%04o", static_cast<unsigned>(status.st_mode & 07777));
   return fail(Errc::refused, "others may write into the state folder " + path + " (mode " + mode +

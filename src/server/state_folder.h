@@ -9,8 +9,8 @@
 namespace mg::server {
 
 // Makes the folder and those above it, itself and the one for records open to us alone. One that
-// is there is left as it is: it may be somebody's, named by mistake. Errors: refused when others
-// may write into it; io.
+// is there is left as it is, but for an empty one of ours: it may be somebody's, named by mistake.
+// Errors: refused when others may write into it; io.
 Result<> make_state_folder(const Config& config);
 
 // Whether there is a store yet. Errors: io, when that cannot be seen.
