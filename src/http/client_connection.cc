@@ -150,7 +150,11 @@ Result<std::span<const std::string_view>> ClientConnection::take_pieces() {
   return tl::unexpected(*error_);
 }
 
-bool ClientConnection::is_reusable() const { return !in_exchange_ && keep_alive_ && !error_; }
+// An upstream may answer before it has taken the whole request: what is still queued then would
+// stand before the next one.
+bool ClientConnection::is_reusable() const {
+  return !in_exchange_ && keep_alive_ && !error_ && stream_->queued_bytes() == 0;
+}
 
 void ClientConnection::rest() {
   std::string().swap(given_);

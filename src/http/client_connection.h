@@ -43,8 +43,8 @@ class ClientConnection final : private event::ReadSink {
   // Without one, the next wait ends with it.
   void interrupt(Error error);
 
-  // The answer was read to its end, and another request may follow. Turns false by itself when the
-  // peer ends an idle connection, or sends what nobody asked for.
+  // The request went out whole, the answer was read to its end, and another request may follow.
+  // Turns false by itself when the peer ends an idle connection, or sends what nobody asked for.
   bool is_reusable() const;
   // Between two exchanges: lets go of what the last one left.
   void rest();

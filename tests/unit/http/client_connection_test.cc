@@ -20,6 +20,7 @@ struct ClientFixture {
   mg::test::SimLoop loop{clock};
   std::unique_ptr<ClientConnection> connection;
   std::unique_ptr<Peer> upstream;
+  std::string request_body = "{}";
   std::optional<Result<ResponseHead>> head;
   std::string body;
   std::optional<Errc> body_error;
@@ -32,9 +33,10 @@ struct ClientFixture {
     upstream = std::make_unique<Peer>(std::move(pair.far));
   }
   event::Task<> exchange(int64_t pause_ms) {
-    const std::string_view sent = "{}";
-    connection->send(Method::post, "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n",
-                     std::span(&sent, 1));
+    const std::string_view sent = request_body;
+    const std::string request_head =
+        "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: " + std::to_string(sent.size()) + "\r\n\r\n";
+    connection->send(Method::post, request_head, std::span(&sent, 1));
     Result<ResponseHead> answer = co_await connection->read_head(1000);
     head.emplace(std::move(answer));
     if (!*head) co_return;
@@ -171,6 +173,22 @@ TEST_CASE("more than one answer is never taken for an answer to something else")
   later.upstream->say(answer);
   later.loop.settle();
   CHECK_FALSE(later.connection->is_reusable());
+}
+
+TEST_CASE("a connection on which a request is still queued serves no other") {
+  ClientFixture f;
+  f.request_body.assign(1'000'000, 'x');
+  f.upstream->stream->read_stop();
+  f.start();
+  f.upstream->say("HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\nno");
+  f.loop.settle();
+  CHECK(f.body == "no");
+  CHECK(f.complete);
+  CHECK_FALSE(f.connection->is_reusable());
+  f.upstream->stream->read_start(*f.upstream);
+  f.loop.settle();
+  CHECK(f.upstream->received.ends_with("xxx"));
+  CHECK(f.connection->is_reusable());  // all of it went out after all
 }
 
 TEST_CASE("a wait can be ended from outside") {
