@@ -312,8 +312,8 @@ Parsed MessageParser::feed_body(std::string_view bytes) {
 }
 
 // Everything of a chunked body that is not the body: sizes, extensions, line ends. llhttp reads
-// it; here it must also be free of blanks, control bytes, bare line ends and empty extensions, and
-// not out of proportion to the body.
+// it; here it must also be free of blanks, control bytes, bare line ends and extensions without a
+// name, and not out of proportion to the body.
 bool MessageParser::check_chunk_framing(std::string_view framing) {
   framing_bytes_ += framing.size();
   if (framing_bytes_ > framing_bytes_allowed()) {
@@ -324,7 +324,8 @@ bool MessageParser::check_chunk_framing(std::string_view framing) {
     const char last = std::exchange(last_framing_byte_, c);
     const bool is_break = c == '\r' || c == '\n';
     if ((c == '\n') != (last == '\r') || (last == kChunkData && c != '\r') ||
-        (c == '\r' && last == ';') || (!is_break && (c <= 0x20 || c >= 0x7f))) {
+        (last == ';' && (c == ';' || c == '=' || c == '\r')) ||
+        (!is_break && (c <= 0x20 || c >= 0x7f))) {
       set_error(400, "malformed chunk framing");
       return false;
     }

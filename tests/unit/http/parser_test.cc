@@ -255,11 +255,16 @@ TEST_CASE("chunk framing is held to its plainest form") {
   const auto status = [](const std::string& body) { return status_of(kChunkedStart + body); };
   CHECK(status("1;a=b\r\nA\r\n0\r\n\r\n") == 0);
   CHECK(status("1;a=\"b\"\r\nA\r\n0\r\n\r\n") == 0);
+  CHECK(status("1;a;b\r\nA\r\n0;e\r\n\r\n") == 0);
   CHECK(status("0a\r\n0123456789\r\n00\r\n\r\n") == 0);
   for (const char* wrong : {"1 \r\nA\r\n0\r\n\r\n",
                             "1\t\r\nA\r\n0\r\n\r\n",
                             "1;\r\nA\r\n0\r\n\r\n",
                             "1; a\r\nA\r\n0\r\n\r\n",
+                            "1;;a\r\nA\r\n0\r\n\r\n",
+                            "1;a;;b=c\r\nA\r\n0\r\n\r\n",
+                            "1;=b\r\nA\r\n0\r\n\r\n",
+                            "1\r\nA\r\n0;;a\r\n\r\n",
                             " 1\r\nA\r\n0\r\n\r\n",
                             "0x1\r\nA\r\n0\r\n\r\n",
                             "1\nA\r\n0\r\n\r\n",
