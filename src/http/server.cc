@@ -17,7 +17,50 @@ class Server::Door final : public event::AcceptSink {
   Handler& handler;
   std::shared_ptr<const tls::ServerCredentials> credentials;
   std::unique_ptr<event::Listener> listener;
-  size_t handshakes = 0;
+  event::LinkList handshakes;  // under way, the oldest at the front
+  size_t handshake_count = 0;
+};
+
+// A handshake under way. Its task can be dropped at any time from outside.
+class Server::Handshake final : public event::Link {
+ public:
+  explicit Handshake(Door& door) : door_(door) {
+    door_.handshakes.push_back(*this);
+    ++door_.handshake_count;
+  }
+  ~Handshake() { leave(); }
+  Handshake(const Handshake&) = delete;
+
+  // Until it succeeds, fails, or has to make room.
+  event::Task<> run(event::Loop& loop, std::unique_ptr<event::Stream> plain, int64_t timeout_ms) {
+    task_ = shake(loop, std::move(plain), timeout_ms);
+    task_.start();
+    co_await over_.wait();
+    co_await event::next_turn(loop);  // it is our task that may have woken us
+  }
+  void make_room() {
+    leave();
+    task_.drop();
+    over_.raise();
+  }
+  std::unique_ptr<event::Stream> secure;  // when it succeeded
+
+ private:
+  event::Task<> shake(event::Loop& loop, std::unique_ptr<event::Stream> plain, int64_t timeout_ms) {
+    Result<std::unique_ptr<tls::Stream>> made =
+        co_await tls::accept(loop, std::move(plain), door_.credentials, timeout_ms);
+    if (made) secure = std::move(*made);
+    leave();
+    over_.raise();
+  }
+  void leave() {
+    if (is_linked()) --door_.handshake_count;
+    unlink();
+  }
+
+  Door& door_;
+  event::Task<> task_;
+  event::Signal over_;
 };
 
 // Counts a connection for as long as its task lives, and lets the server find it.
@@ -67,21 +110,24 @@ event::Task<> Server::receive(Door& door, std::unique_ptr<event::Stream> stream)
   if (connections_ >= capacity_.connections_max) co_return;  // closed: nothing left to answer with
   Guest guest(*this);
   if (door.credentials) {
-    if (door.handshakes >= capacity_.handshakes_max) co_return;
-    struct Shaking {
-      explicit Shaking(size_t& counter) : count(counter) { ++count; }
-      ~Shaking() { --count; }
-      size_t& count;
-    };
-    const Shaking shaking(door.handshakes);
-    Result<std::unique_ptr<tls::Stream>> secure = co_await tls::accept(
-        shared_.loop, std::move(stream), door.credentials, capacity_.handshake_timeout_ms);
+    std::unique_ptr<event::Stream> secure = co_await shake_hands(door, std::move(stream));
     if (!secure) co_return;
-    stream = std::move(*secure);
+    stream = std::move(secure);
   }
   ServerConnection connection(shared_, std::move(stream), door.handler);
   guest.connection = &connection;
   co_await connection.run();
+}
+
+// Those who say nothing grow old: were it the newcomer who has to go, a thousand silent connections
+// would keep everybody out.
+event::Task<std::unique_ptr<event::Stream>> Server::shake_hands(
+    Door& door, std::unique_ptr<event::Stream> stream) {
+  if (door.handshake_count >= capacity_.handshakes_max)
+    static_cast<Handshake*>(door.handshakes.front())->make_room();
+  Handshake handshake(door);
+  co_await handshake.run(shared_.loop, std::move(stream), capacity_.handshake_timeout_ms);
+  co_return std::move(handshake.secure);
 }
 
 void Server::update_pressure() {

@@ -13,7 +13,7 @@ namespace mg::http {
 // What one worker carries before it begins to say no (reliability.md: the overload ladder).
 struct ServerCapacity {
   size_t connections_max = limits::connections_max;  // beyond: accepted and closed
-  size_t handshakes_max = limits::handshakes_max;    // at once, per listener
+  size_t handshakes_max = limits::handshakes_max;    // at once, per listener: the oldest goes
   int64_t handshake_timeout_ms = 10'000;
   // Parts of connections_max, in percent, at which each step begins.
   size_t no_keep_alive_percent = 80;
@@ -44,9 +44,12 @@ class Server {
 
  private:
   class Door;
+  class Handshake;
   class Guest;
 
   event::Task<> receive(Door& door, std::unique_ptr<event::Stream> stream);
+  event::Task<std::unique_ptr<event::Stream>> shake_hands(Door& door,
+                                                          std::unique_ptr<event::Stream> stream);
   void update_pressure();
   void shed_idle();
   template <class Which>
