@@ -160,6 +160,7 @@ std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
                    body_.answers(),
                    [this] {
                      body_.drop_text();  // nothing is tried again from here on
+                     client_.release_body();
                      first_byte_ms_ = elapsed_ms();
                      http::Headers headers = answer_headers();
                      headers.add("content-type",

@@ -76,6 +76,11 @@ event::Task<No> Exchange::read_request() {
       co_return refusal(Code::request_too_large, text.error().what);
     if (text.error().code == Errc::timeout)
       co_return refusal(Code::request_timeout, text.error().what);
+    if (text.error().code == Errc::overloaded) {
+      Refusal no = refusal(Code::overloaded, text.error().what);
+      no.retry_after_s = 1;  // bodies are held until their answer begins
+      co_return no;
+    }
     co_return refusal(Code::invalid_request, text.error().what);
   }
   client_.forget_fields();

@@ -1,5 +1,6 @@
 #include "http/server_connection.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/assert.h"
@@ -8,6 +9,9 @@ namespace mg::http {
 namespace {
 
 constexpr ParseError kHeadTooSlow = {408, "the head of the request did not come in time"};
+
+// What a byte of a body may take in the long run.
+constexpr int64_t kNsPerBodyByte = kNsPerS / int64_t{limits::body_bytes_per_s_min};
 
 }  // namespace
 
@@ -20,7 +24,7 @@ ServerConnection::ServerConnection(ServerShared& shared, std::unique_ptr<event::
       deadline_(
           event::Deadline::calling<&ServerConnection::on_deadline>(shared.loop.timers(), this)) {}
 
-ServerConnection::~ServerConnection() = default;
+ServerConnection::~ServerConnection() { release_body(); }
 
 event::Task<> ServerConnection::run() {
   co_await serve_all();
@@ -38,6 +42,7 @@ event::Task<> ServerConnection::serve_all() {
     stage_ = Stage::serving;
     co_await handler_.serve(*this);
     gone_sink_ = nullptr;
+    release_body();
     if (!has_answered()) abort();
     if (gone_ || answer_ == Answer::aborted) co_return;
     if (connection_after() == Connection::close) break;
@@ -79,21 +84,41 @@ event::Task<bool> ServerConnection::next_request() {
   co_return false;
 }
 
+// What can be said of a body before more of it is read.
+Result<> ServerConnection::check_body_announced() const {
+  if (head_.body.kind != BodyKind::length || body_complete_) return {};
+  if (head_.body.bytes > shared_.limits.body_bytes_max)
+    return fail(Errc::too_large, "the body is larger than this server takes");
+  const uint64_t known = limits::body_bytes_uncounted + body_counted_;
+  const uint64_t to_come = head_.body.bytes > known ? head_.body.bytes - known : 0;
+  if (to_come > 0 && shared_.bodies_bytes + to_come > shared_.limits.bodies_bytes_max)
+    return fail(Errc::overloaded, "there is no room for the body now");
+  return {};
+}
+
+// A body has a whole timeout in hand. Waiting uses that up and what arrives earns some of it back,
+// at the slowest rate that is borne: who keeps to the rate may pause, and who sends much and then
+// hardly anything does not hold the memory for it.
 event::Task<Result<std::string>> ServerConnection::read_body() {
   body_wanted_ = true;
-  const Result<> within =
-      head_.body.kind == BodyKind::length && head_.body.bytes > shared_.limits.body_bytes_max
-          ? fail(Errc::too_large, "the body is larger than this server takes")
-          : Result<>();
-  if (!within) co_return tl::unexpected(within.error());
+  count_body();
+  const Result<> announced = check_body_announced();
+  if (!announced) co_return tl::unexpected(announced.error());
   if (head_.expects_continue && !body_complete_ && body_.empty())
     (void)stream_->write(kContinue);  // a client that is gone is noticed where we wait
+  const int64_t in_hand_most_ns = shared_.limits.body_timeout_ms * kNsPerMs;
+  int64_t in_hand_ns = in_hand_most_ns;
   while (!body_complete_ && !read_error_) {
+    const int64_t since_ns = shared_.loop.now_ns();
+    const size_t before = body_.size();
     stream_->read_start(*this);
-    deadline_.set_ms(shared_.limits.body_timeout_ms);
+    deadline_.set_ms((in_hand_ns + kNsPerMs - 1) / kNsPerMs);
     waiting_ = Waiting::body;
     co_await progress_.wait();
     waiting_ = Waiting::nothing;
+    const int64_t arrived = static_cast<int64_t>(body_.size()) - static_cast<int64_t>(before);
+    in_hand_ns += arrived * kNsPerBodyByte - (shared_.loop.now_ns() - since_ns);
+    in_hand_ns = std::clamp<int64_t>(in_hand_ns, 0, in_hand_most_ns);
   }
   deadline_.clear();
   if (!body_complete_) {
@@ -103,6 +128,23 @@ event::Task<Result<std::string>> ServerConnection::read_body() {
   co_return std::move(body_);
 }
 
+// Without this, clients who send slowly, and need no money for that, could fill the memory. One
+// that is whole is kept in any case: it will soon be gone.
+void ServerConnection::count_body() {
+  if (body_.size() <= limits::body_bytes_uncounted) return;
+  const auto counted = static_cast<uint32_t>(body_.size() - limits::body_bytes_uncounted);
+  shared_.bodies_bytes += counted - body_counted_;
+  body_counted_ = counted;
+  const bool has_room = shared_.bodies_bytes <= shared_.limits.bodies_bytes_max;
+  if (has_room || body_complete_ || read_error_) return;
+  read_error_ = std::make_unique<const Error>(Errc::overloaded, "there is no room for the body");
+  stream_->read_stop();
+  std::string().swap(body_);
+  release_body();
+}
+
+void ServerConnection::release_body() { shared_.bodies_bytes -= std::exchange(body_counted_, 0); }
+
 void ServerConnection::on_bytes(std::string_view bytes) {
   if (stage_ == Stage::ending) return;  // only read so that closing does not reset the connection
   if (stage_ == Stage::serving && body_complete_) {
@@ -111,6 +153,7 @@ void ServerConnection::on_bytes(std::string_view bytes) {
     return;
   }
   consume(bytes);
+  if (body_wanted_) count_body();
   const bool unasked = stage_ == Stage::serving && !body_wanted_ && !body_complete_;
   if (unasked && body_.size() > limits::pipelined_bytes_max) stream_->read_stop();
   wake();

@@ -43,9 +43,10 @@ class GoneSink {
 
 struct ServerLimits {
   uint64_t body_bytes_max = limits::body_bytes_max;
-  int64_t idle_timeout_ms = 75'000;   // between two requests
+  uint64_t bodies_bytes_max = limits::bodies_bytes_max;  // of all bodies in memory
+  int64_t idle_timeout_ms = 75'000;                      // between two requests
   int64_t head_timeout_ms = 10'000;   // from the first byte of a head to its last
-  int64_t body_timeout_ms = 30'000;   // between two pieces of a body
+  int64_t body_timeout_ms = 30'000;   // for a body to make up for being slow, or to go on at all
   int64_t write_timeout_ms = 30'000;  // for a client that takes nothing of what it is sent
   int64_t linger_ms = 1'000;          // for the client to read our last words after we ended
 };
@@ -65,6 +66,7 @@ struct ServerShared {
   HttpDate date;
   Pressure pressure = Pressure::none;
   std::vector<std::string_view> pieces;  // scratch for one write
+  uint64_t bodies_bytes = 0;             // in memory, but for the uncounted part of each
 };
 
 class ServerConnection final : private event::ReadSink {
@@ -85,8 +87,12 @@ class ServerConnection final : private event::ReadSink {
   const RequestHead& head() const { return head_; }
   IpAddress peer() const { return stream_->peer().ip; }
   Pressure pressure() const { return shared_.pressure; }
-  // The whole body. Errors: too_large, timeout, closed, protocol (its framing is broken).
+  // The whole body. Errors: too_large, timeout (also where it comes too slowly for too long),
+  // overloaded (other bodies take all the room there is), closed, protocol (its framing is broken).
   event::Task<Result<std::string>> read_body();
+  // The text that read_body() gave is in memory no longer, and makes room for others. At the end of
+  // the request that goes without saying.
+  void release_body();
   // What can be let go once the request is understood: its fields and target. How to answer
   // (method, version, whether the connection stays) is kept.
   void forget_fields() {
@@ -134,6 +140,8 @@ class ServerConnection final : private event::ReadSink {
   void consume(std::string_view bytes);
   void wake();
   void begin_next();
+  Result<> check_body_announced() const;
+  void count_body();
   bool sends_body(int status) const;
   Connection connection_after() const;
 
@@ -150,6 +158,7 @@ class ServerConnection final : private event::ReadSink {
   size_t queued_before_ = 0;  // when the write deadline was set
   GoneSink* gone_sink_ = nullptr;
   std::unique_ptr<const Error> read_error_;
+  uint32_t body_counted_ = 0;  // of the bytes of all bodies; no body comes near 4 GiB
   Stage stage_ = Stage::idle;
   Answer answer_ = Answer::none;
   Waiting waiting_ = Waiting::nothing;

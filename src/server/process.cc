@@ -161,6 +161,9 @@ Result<> Process::start_workers() {
                                            idempotency_, *this, watchdog_});
   const size_t count = config_.workers > 0 ? static_cast<size_t>(config_.workers)
                                            : std::max(1u, std::thread::hardware_concurrency());
+  // Each worker has its share of the memory for bodies, and room for the largest one at least.
+  config_.server_limits.bodies_bytes_max =
+      std::max<uint64_t>(limits::bodies_bytes_max / count, config_.server_limits.body_bytes_max);
   for (const ListenConfig& listen : config_.listen) addresses_.push_back(listen.address);
   for (size_t i = 0; i < count; ++i) {
     auto worker = std::make_unique<Worker>(*surroundings_, world_);
