@@ -114,7 +114,7 @@ bool carries_error(dom::object answer) {
 
 // Where the cost goes in one usage object of the document that begins at `text`: in the place of
 // every member of that name, because readers differ in which of two they believe.
-bool add_cost_splices(ondemand::value value, std::string_view cost, CostIs how, const char* text,
+bool add_cost_splices(ondemand::value value, std::string_view cost, const char* text,
                       std::vector<Splice>& splices) {
   ondemand::object usage;
   const auto brace = static_cast<size_t>(value.raw_json_token().data() - text);
@@ -125,16 +125,14 @@ bool add_cost_splices(ondemand::value value, std::string_view cost, CostIs how, 
     std::string_view key, token;
     ondemand::value old;
     if (field.unescaped_key().get(key) != simdjson::SUCCESS) return false;
-    if (key != "cost" && key != "cost_details") continue;
+    if (key != "cost") continue;
     if (field.value().get(old) != simdjson::SUCCESS ||
         simdjson::to_json_string(old).get(token) != simdjson::SUCCESS)
       return false;
-    const bool is_cost = key == "cost";
-    splices.push_back({static_cast<size_t>(token.data() - text), token.size(),
-                       std::string(is_cost ? cost : "null")});
-    has_cost = has_cost || is_cost;
+    splices.push_back({static_cast<size_t>(token.data() - text), token.size(), std::string(cost)});
+    has_cost = true;
   }
-  if (!has_cost && how == CostIs::added)
+  if (!has_cost)
     splices.push_back({brace + 1, 0, "\"cost\":" + std::string(cost) + (is_empty ? "" : ",")});
   return true;
 }
@@ -236,8 +234,7 @@ std::optional<AnswerFacts> usage_in_part(std::string_view part) {
   return usage_named_at(part, part.rfind(kUsageName));
 }
 
-std::optional<std::string> with_cost(std::string_view json, std::string_view cost, CostIs how) {
-  if (how == CostIs::replaced && json.find("\"cost") == std::string_view::npos) return std::nullopt;
+std::optional<std::string> with_cost(std::string_view json, std::string_view cost) {
   const simdjson::padded_string padded(json);
   ondemand::parser parser;
   ondemand::document document;
@@ -252,7 +249,7 @@ std::optional<std::string> with_cost(std::string_view json, std::string_view cos
     if (field.unescaped_key().get(key) != simdjson::SUCCESS) return std::nullopt;
     if (key != "usage") continue;
     if (field.value().get(value) != simdjson::SUCCESS ||
-        !add_cost_splices(value, cost, how, padded.data(), splices))
+        !add_cost_splices(value, cost, padded.data(), splices))
       return std::nullopt;
   }
   if (splices.empty()) return std::nullopt;

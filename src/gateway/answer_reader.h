@@ -50,10 +50,8 @@ class AnswerReader {
 std::optional<AnswerFacts> usage_in_part(std::string_view part);
 
 // The document with `cost`, a JSON number, in its top-level usage object: in the place of one that
-// the upstream gave, else, where it is to be added, as a member more. Where a member stands twice,
-// it is in both, so that no reader believes another's. What the upstream says of how its cost came
-// about is for the operator alone, and gone. Nothing where nothing changes, or usage is no object.
-enum class CostIs : uint8_t { added, replaced };
-std::optional<std::string> with_cost(std::string_view json, std::string_view cost, CostIs how);
+// the upstream gave, else as a member more. Where a member stands twice, it is in both, so that no
+// reader believes another's. Nothing where there is no usage, or where one is not an object.
+std::optional<std::string> with_cost(std::string_view json, std::string_view cost);
 
 }  // namespace mg::gateway

@@ -89,9 +89,6 @@ void Exchange::end_claim(const Relayed& relayed, const Settled& settled) {
 
 void Exchange::release(const Relayed& relayed, const Settled& settled) {
   client_.watch_gone(nullptr);
-  const bool is_plain = relayed.ending == Ending::completed && !body_.is_stream();
-  if (is_plain && !client_.has_begun())
-    static_cast<PlainRelay&>(*relay_).put_cost(to_short_text(settled.charge));
   end_claim(relayed, settled);
   if (relayed.ending == Ending::completed) attempt_->leave_rest(serving_);
   record().outcome = name(relayed.ending);

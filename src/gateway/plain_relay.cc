@@ -43,17 +43,12 @@ event::Task<std::optional<Ending>> PlainRelay::pass_on() {
   const std::string out = kept_.substr(0, bytes);
   kept_.erase(0, bytes);
   count(out);
-  if (usage_) parts_.metering.take_report(*usage_);  // of all of it, wherever it stands
   const bool is_there = co_await send(out);
   if (!is_there && is_drained_out()) co_return Ending::client_left;
   // Cutting it would save nothing: its provider has written all of it. What it comes to is settled
   // at its end, by the provider's word.
   mark_covered();
   co_return std::nullopt;
-}
-
-void PlainRelay::put_cost(std::string_view cost) {
-  if (auto priced = with_cost(kept_, cost, CostIs::replaced)) kept_ = std::move(*priced);
 }
 
 // What a long answer says cannot be told from how it says it, piece by piece; beside so much text
@@ -66,7 +61,7 @@ Relayed PlainRelay::judge_whole() {
   if (too_long_) {
     count(kept_);
     if (auto usage = usage_in_part(kept_)) usage_ = std::move(usage);
-    if (usage_) parts_.metering.take_report(*usage_);
+    if (usage_) parts_.metering.take_report(*usage_);  // of all of it, wherever it stands
     return ended(Ending::completed);
   }
   const AnswerFacts facts = parts_.reader.read(kept_, parts_.provider, nullptr);

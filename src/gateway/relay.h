@@ -136,7 +136,6 @@ class StreamRelay final : public Relay {
   http::SseReader events_;
   std::string out_;
   void keep(const http::SseEvent& event, bool has_usage);
-  void let_go(const Kept& kept);
   bool is_finished() const { return finished_.count() >= static_cast<size_t>(parts_.choices); }
 
   std::vector<Kept> kept_;
@@ -156,8 +155,6 @@ class PlainRelay final : public Relay {
 
   // What was kept back: all of it unless has_begun.
   const std::string& rest() const { return kept_; }
-  // Where the upstream told a cost of its own, what the client pays stands there instead.
-  void put_cost(std::string_view cost);
 
  private:
   event::Task<std::optional<Ending>> pass_on();

@@ -96,7 +96,7 @@ void StreamRelay::take_event(const http::SseEvent& event) {
   // What looked like the end was none, if something more is being said.
   const bool goes_on = facts.has_choices && (!facts.is_finished || generated.tokens() > before);
   if (goes_on || !facts.is_json) {
-    for (const Kept& kept : kept_) let_go(kept);
+    for (const Kept& kept : kept_) out_.append(kept.raw);
     kept_.clear();
     kept_bytes_ = 0;
   }
@@ -104,16 +104,6 @@ void StreamRelay::take_event(const http::SseEvent& event) {
     keep(event, facts.has_usage);
   } else {
     out_.append(event.raw);
-  }
-}
-
-// It was not the end. What it costs is not known yet, so that no cost is told.
-void StreamRelay::let_go(const Kept& kept) {
-  if (const auto unpriced = with_cost(kept.data, "null", CostIs::replaced)) {
-    out_.append(rest_of_line_end(kept.raw));
-    http::append_sse_event(out_, {}, *unpriced);
-  } else {
-    out_.append(kept.raw);
   }
 }
 
@@ -140,23 +130,18 @@ StreamRelay::End StreamRelay::end(std::string_view cost) const {
     if (!kept_[i].data.empty()) last_usage = i;
   for (size_t i = 0; i < kept_.size(); ++i) {
     out.done_at = out.events.size();  // in the end that of the last one
-    const bool is_asked_for = i == last_usage && usage_chunk_ == UsageChunk::shown;
     std::optional<std::string> priced;
-    if (!kept_[i].data.empty())
-      priced = with_cost(kept_[i].data, cost, is_asked_for ? CostIs::added : CostIs::replaced);
+    if (i == last_usage && usage_chunk_ == UsageChunk::shown)
+      priced = with_cost(kept_[i].data, cost);
     if (priced) {
       out.events.append(rest_of_line_end(kept_[i].raw));
       http::append_sse_event(out.events, {}, *priced);
-      out.has_usage = out.has_usage || is_asked_for;
+      out.has_usage = true;
     } else {
       out.events.append(kept_[i].raw);
     }
   }
-  // An answer that is whole says so, also where its vendor leaves that to the connection.
-  if (!done_) {
-    out.done_at = out.events.size();
-    http::append_sse_event(out.events, {}, kDone);
-  }
+  if (!done_) out.done_at = out.events.size();
   return out;
 }
 

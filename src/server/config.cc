@@ -112,8 +112,6 @@ void check_texts(const ChannelConfig& channel, ConfigReader& in) {
                          " characters: letters, digits and . _ : - only");
   if (!channel.provider.empty() && !is_label(channel.provider, kProviderBytesMax))
     in.problem("provider", at_most(kProviderBytesMax));
-  if (!channel.base_url.empty() && !is_label(channel.base_url, limits::base_url_bytes_max))
-    in.problem("base_url", at_most(limits::base_url_bytes_max));
   if (!channel.credential.empty() && !is_label(channel.credential, kCredentialBytesMax))
     in.problem("credential", at_most(kCredentialBytesMax));
   if (!channel.region.empty() && !is_label(channel.region, kRegionBytesMax))

@@ -72,11 +72,11 @@ TEST_CASE("the cost is put into the usage, in the place of any that stands there
       {R"({"usage":{"a":1},"usage":{"cost":2}})",
        R"({"usage":{"cost":0.5,"a":1},"usage":{"cost":0.5}})"},
   };
-  for (const auto& [before, after] : table) CHECK(with_cost(before, "0.5", CostIs::added) == after);
+  for (const auto& [before, after] : table) CHECK(with_cost(before, "0.5") == after);
   for (const char* without : {"{}", "[]", "", "{\"usage\":null}", "{\"usage\":7}", "{\"usage\"",
                               "{\"x\":{\"usage\":{}}}", "{\"usage\":{},\"usage\":null}"}) {
     INFO(without);
-    CHECK_FALSE(with_cost(without, "0.5", CostIs::added));
+    CHECK_FALSE(with_cost(without, "0.5"));
   }
 }
 
@@ -89,17 +89,6 @@ TEST_CASE("the usage at the end of a long answer is found without its beginning"
   CHECK(usage->usage->output() == 3);
   for (const char* none : {"", "\"usage\"", "\"usage\":", "\"usage\":{", "\"usage\":{\"a\"", "{}"})
     CHECK_FALSE(usage_in_part(none));
-}
-
-TEST_CASE("a cost that the upstream told gives way to ours, and how it came about is not told") {
-  const std::vector<std::pair<std::string, std::string>> table = {
-      {R"({"usage":{"a":1,"cost":7,"cost_details":{"upstream_inference_cost":6}}})",
-       R"({"usage":{"a":1,"cost":0.5,"cost_details":null}})"},
-      {R"({"usage":{"cost_details":{"x":[1,2]}}})", R"({"usage":{"cost_details":null}})"},
-  };
-  for (const auto& [before, after] : table)
-    CHECK(with_cost(before, "0.5", CostIs::replaced) == after);
-  CHECK_FALSE(with_cost(R"({"usage":{"a":1}})", "0.5", CostIs::replaced));
 }
 
 TEST_CASE("stream options go out whole where a vendor refuses them") {
