@@ -171,10 +171,9 @@ int64_t Args::time_ms(const char* name, int64_t now_ms) {
   return 0;
 }
 
-int64_t Args::later_ms(const char* name, int64_t now_ms) {
+int64_t Args::end_ms(const char* name, int64_t now_ms) {
   const int64_t time = time_ms(name, now_ms);
-  if (find(name) && time <= now_ms) wrong(name, "later than now");
-  return time;
+  return find(name) ? std::max<int64_t>(1, time) : 0;
 }
 
 int64_t Args::since_ms(const char* name, int64_t now_ms, int64_t otherwise) {

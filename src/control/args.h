@@ -38,8 +38,8 @@ class Args {
   Id request(const char* name);
   // "24h" from now on, or an RFC 3339 time; 0 where absent.
   int64_t time_ms(const char* name, int64_t now_ms);
-  // The same, and where it is there, later than now.
-  int64_t later_ms(const char* name, int64_t now_ms);
+  // The same for an end, which may be over: 0 is none, and the beginning of 1970 is not that.
+  int64_t end_ms(const char* name, int64_t now_ms);
   // "24h" back from now, or an RFC 3339 time; `otherwise` where absent.
   int64_t since_ms(const char* name, int64_t now_ms, int64_t otherwise);
 

@@ -59,7 +59,7 @@ event::Task<Result<Json>> Operations::key_create(Args args) {
   key.rpm = args.limit("rpm", kRateMax);
   key.tpm = args.limit("tpm", kRateMax);
   key.daily_limit = args.optional_money("daily_limit");
-  key.expires_ms = args.later_ms("expires", now_ms());
+  key.expires_ms = args.end_ms("expires", now_ms());
   MG_CO_CHECK(args.ok());
   for (const std::string& network : key.allow_ip)
     if (!IpNetwork::parse(network))

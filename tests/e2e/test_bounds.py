@@ -20,8 +20,7 @@ def test_a_limit_that_is_none_is_no_limit_by_accident(gateway):
         done = gateway.run("key", "create", "--tenant", tenant, *options)
         assert done.returncode == 2 and options[0] in done.stderr, (options, done)
     for options in (["--models", ""], ["--models", ",,"], ["--models", "a,,b"],
-                    ["--models", "a\nb"], ["--expires", "0s"], ["--expires", ""],
-                    ["--expires", "2020-01-01T00:00:00Z"], ["--expires", "1970-01-01T00:00:00Z"],
+                    ["--models", "a\nb"], ["--expires", ""],
                     ["--daily-limit", ""], ["--allow-ip", ""], ["--group", ""], ["--tag", ""]):
         said = gateway.refused("key", "create", "--tenant", tenant, *options)
         assert options[0] in said, (options, said)
@@ -34,8 +33,8 @@ def test_the_control_socket_refuses_the_same(gateway):
     tenant = gateway.tenant()
     wrong = [{"rpm": 0}, {"tpm": 0}, {"rpm": -1}, {"rpm": 2**63}, {"rpm": 2**64}, {"rpm": 10**15 + 1},
              {"rpm": 1.5}, {"rpm": "60"}, {"models": []}, {"models": [""]}, {"models": ["a", ""]},
-             {"models": ["x" * 257]}, {"models": ["x"] * 257}, {"expires": "0s"},
-             {"expires": "2020-01-01T00:00:00Z"}, {"tags": []}, {"tags": ["t"] * 65},
+             {"models": ["x" * 257]}, {"models": ["x"] * 257},
+             {"tags": []}, {"tags": ["t"] * 65},
              {"tags": ["a\u001bb"]}, {"name": ""}, {"name": "x" * 201}, {"name": "a\nb"},
              {"group": "x" * 201}, {"group": "a\u009bb"}, {"allow_ip": []}, {"daily_limit": ""}]
     for arguments in wrong:

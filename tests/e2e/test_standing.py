@@ -138,10 +138,18 @@ def test_a_folder_that_is_there_is_left_as_it_is(gateway):
 def test_a_folder_that_others_may_write_into_is_refused(gateway, bits):
     gateway.state.mkdir()
     gateway.state.chmod(bits)
+    (gateway.state / "somebody's").touch()
     for command in (["serve"], ["tenant", "create", "--name", "acme"]):
         said = gateway.refused(*command)
         assert "others may write into the state folder" in said and str(gateway.state) in said
-    assert mode(gateway.state) == bits and not list(gateway.state.iterdir())
+    assert mode(gateway.state) == bits and len(list(gateway.state.iterdir())) == 1
+
+
+def test_an_empty_folder_made_under_a_wide_umask_becomes_ours_alone(gateway):
+    gateway.state.mkdir()
+    gateway.state.chmod(0o775)
+    gateway.start()
+    assert mode(gateway.state) == 0o700
 
 
 def test_a_backup_is_ours_alone(gateway):
