@@ -8,7 +8,7 @@ import pytest
 import sse
 from gateway import nanos
 from pricing import Catalogue
-from upstream import chat_answer, chat_events, event, obliging, plain, streamed
+from upstream import chat_answer, event, obliging, plain, streamed
 
 MODEL, POINTS = "gpt-4o-mini", "text-embedding-3-small"
 CREDIT = 10 * 10**9
