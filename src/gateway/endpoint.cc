@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/json.h"
+#include "base/text.h"
 #include "gateway/caller.h"
 #include "gateway/cors.h"
 #include "gateway/exchange.h"

@@ -137,7 +137,8 @@ void ServerConnection::count_body() {
   body_counted_ = counted;
   const bool has_room = shared_.bodies_bytes <= shared_.limits.bodies_bytes_max;
   if (has_room || body_complete_ || read_error_) return;
-  read_error_ = std::make_unique<const Error>(Errc::overloaded, "there is no room for the body");
+  read_error_ =
+      std::make_unique<const Error>(Error{Errc::overloaded, "there is no room for the body"});
   stream_->read_stop();
   std::string().swap(body_);
   release_body();
@@ -184,7 +185,8 @@ void ServerConnection::consume(std::string_view bytes) {
       case ParseEvent::error:
         if (has_head_) {
           const Errc code = parser_.error().status == 413 ? Errc::too_large : Errc::protocol;
-          read_error_ = std::make_unique<const Error>(code, std::string(parser_.error().reason));
+          read_error_ =
+              std::make_unique<const Error>(Error{code, std::string(parser_.error().reason)});
         } else {
           head_.method = parser_.method();  // a HEAD gets no body, not even with its refusal
         }
@@ -233,7 +235,8 @@ void ServerConnection::on_deadline() {
       progress_.raise();
       break;
     case Waiting::body:
-      read_error_ = std::make_unique<const Error>(Errc::timeout, "the body did not come in time");
+      read_error_ =
+          std::make_unique<const Error>(Error{Errc::timeout, "the body did not come in time"});
       progress_.raise();
       break;
     case Waiting::end:
