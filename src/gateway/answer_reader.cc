@@ -220,7 +220,7 @@ std::optional<AnswerFacts> usage_named_at(std::string_view part, size_t name) {
   const std::string_view text = object_at(part.substr(brace, kUsageBytesMax));
   dom::parser parser;
   dom::element element;
-  if (parser.parse(simdjson::padded_string(text)).get(element) != simdjson::SUCCESS)
+  if (parser.parse(without_long_numbers(text)).get(element) != simdjson::SUCCESS)
     return std::nullopt;
   AnswerFacts facts;
   facts.is_json = facts.has_usage = true;
