@@ -13,6 +13,8 @@ namespace dom = simdjson::dom;
 namespace ondemand = simdjson::ondemand;
 
 constexpr size_t kKeepBytes = 1 * limits::MiB;
+constexpr std::string_view kUsageName = "\"usage\"";
+constexpr size_t kUsageBytesMax = 16 * limits::KiB;
 
 void add_text(dom::object object, std::string_view member, TokenCounter* generated) {
   std::string_view text;
@@ -137,6 +139,27 @@ bool add_cost_splices(ondemand::value value, std::string_view cost, const char* 
   return true;
 }
 
+// The object that the text begins with; empty where its end is not there. (What follows may be cut
+// anywhere, which no parser takes.)
+std::string_view object_at(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (in_string) {
+      if (text[i] == '\\') {
+        ++i;
+      } else {
+        in_string = text[i] != '"';
+      }
+      continue;
+    }
+    in_string = text[i] == '"';
+    if (text[i] == '{') ++depth;
+    if (text[i] == '}' && --depth == 0) return text.substr(0, i + 1);
+  }
+  return {};
+}
+
 }  // namespace
 
 struct AnswerReader::Parsers {
@@ -183,33 +206,8 @@ std::string AnswerReader::error_text(std::string_view json) {
   return {};
 }
 
-namespace {
-
-constexpr std::string_view kUsageName = "\"usage\"";
-constexpr size_t kUsageBytesMax = 16 * limits::KiB;
-
-// The object that the text begins with; empty where its end is not there. (What follows may be cut
-// anywhere, which no parser takes.)
-std::string_view object_at(std::string_view text) {
-  int depth = 0;
-  bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (in_string) {
-      if (text[i] == '\\') {
-        ++i;
-      } else {
-        in_string = text[i] != '"';
-      }
-      continue;
-    }
-    in_string = text[i] == '"';
-    if (text[i] == '{') ++depth;
-    if (text[i] == '}' && --depth == 0) return text.substr(0, i + 1);
-  }
-  return {};
-}
-
-std::optional<AnswerFacts> usage_named_at(std::string_view part, size_t name) {
+std::optional<AnswerFacts> usage_in_part(std::string_view part) {
+  const size_t name = part.rfind(kUsageName);
   // Within a text of JSON the quotes would be escaped: what stands here is a member.
   const auto next = [&part](size_t from) { return part.find_first_not_of(" \t\r\n", from); };
   if (name == std::string_view::npos) return std::nullopt;
@@ -226,12 +224,6 @@ std::optional<AnswerFacts> usage_named_at(std::string_view part, size_t name) {
   facts.is_json = facts.has_usage = true;
   facts.usage = read_usage(element);
   return facts;
-}
-
-}  // namespace
-
-std::optional<AnswerFacts> usage_in_part(std::string_view part) {
-  return usage_named_at(part, part.rfind(kUsageName));
 }
 
 std::optional<std::string> with_cost(std::string_view json, std::string_view cost) {

@@ -75,66 +75,20 @@ void add_unknown(const dom::element& value, InputShape& shape) {
   }
 }
 
-// Members of a request that are no input, or are measured by name; sorted.
-constexpr std::array<std::string_view, 58> kMeasured = {"allowed_openai_params",
-                                                        "audio",
-                                                        "best_of",
-                                                        "chat_id",
-                                                        "conversation",
-                                                        "dimensions",
-                                                        "echo",
-                                                        "encoding_format",
-                                                        "frequency_penalty",
-                                                        "function_call",
-                                                        "functions",
-                                                        "guided_json",
-                                                        "ignore_eos",
-                                                        "include_reasoning",
-                                                        "input",
-                                                        "input_type",
-                                                        "length_penalty",
-                                                        "logit_bias",
-                                                        "logprobs",
-                                                        "max_completion_tokens",
-                                                        "max_tokens",
-                                                        "messages",
-                                                        "metadata",
-                                                        "min_p",
-                                                        "min_tokens",
-                                                        "modalities",
-                                                        "model",
-                                                        "models",
-                                                        "n",
-                                                        "parallel_tool_calls",
-                                                        "prediction",
-                                                        "presence_penalty",
-                                                        "previous_response_id",
-                                                        "prompt",
-                                                        "prompt_cache_key",
-                                                        "prompt_cache_retention",
-                                                        "provider",
-                                                        "reasoning",
-                                                        "reasoning_effort",
-                                                        "repetition_penalty",
-                                                        "response_format",
-                                                        "route",
-                                                        "safety_identifier",
-                                                        "seed",
-                                                        "service_tier",
-                                                        "stop",
-                                                        "store",
-                                                        "stream",
-                                                        "stream_options",
-                                                        "temperature",
-                                                        "thinking",
-                                                        "tool_choice",
-                                                        "tools",
-                                                        "top_k",
-                                                        "top_logprobs",
-                                                        "top_p",
-                                                        "user",
-                                                        "verbosity"};
-static_assert(std::is_sorted(kMeasured.begin(), kMeasured.end()));
+// Members at the top of a request that tell how to answer, and are in no prompt; sorted.
+// clang-format off
+constexpr std::array<std::string_view, 44> kSettings = {
+    "audio", "best_of", "dimensions", "echo", "encoding_format", "frequency_penalty",
+    "function_call", "guided_json", "ignore_eos", "include_reasoning", "input_type",
+    "length_penalty", "logit_bias", "logprobs", "max_completion_tokens", "max_tokens", "metadata",
+    "min_p", "min_tokens", "modalities", "model", "n", "parallel_tool_calls", "presence_penalty",
+    "prompt_cache_key", "prompt_cache_retention", "reasoning", "reasoning_effort",
+    "repetition_penalty", "safety_identifier", "seed", "service_tier", "stop", "store", "stream",
+    "stream_options", "temperature", "thinking", "tool_choice", "top_k", "top_logprobs", "top_p",
+    "user", "verbosity",
+};
+// clang-format on
+static_assert(std::is_sorted(kSettings.begin(), kSettings.end()));
 
 bool is_given(dom::object object, std::string_view member, dom::element& value) {
   return object[member].get(value) == simdjson::SUCCESS && !value.is_null();
@@ -164,7 +118,8 @@ class ChatMeasure {
       } else if (key == "function_call") {
         add_function(value);
       } else if (key == "audio") {
-        if (value.is_object()) shape_.add_reference();
+        shape_.add_reference();
+        if (!value.is_object()) add_unknown(value, shape_);
       } else if (is_any_of(key, {"role", "tool_call_id", "id", "type"})) {
         add_short(value);
       } else if (is_any_of(key, {"name", "refusal", "reasoning_content", "reasoning"})) {
@@ -177,8 +132,13 @@ class ChatMeasure {
 
   void add_tools(dom::object request) {
     for (const char* member : {"tools", "functions"}) {
+      dom::element given;
       dom::array tools;
-      if (request[member].get(tools) != simdjson::SUCCESS) continue;
+      if (!is_given(request, member, given)) continue;
+      if (given.get(tools) != simdjson::SUCCESS) {
+        add_unknown(given, shape_);
+        continue;
+      }
       for (dom::element tool : tools) {
         has_.tools = true;
         shape_.add_tool(simdjson::to_string(tool));
@@ -193,7 +153,11 @@ class ChatMeasure {
     dom::element value;
     for (const auto& [key, given] : request) {  // each, should a member within stand twice
       dom::object format;
-      if (key != "response_format" || given.get(format) != simdjson::SUCCESS) continue;
+      if (key != "response_format") continue;
+      if (given.get(format) != simdjson::SUCCESS) {
+        add_unknown(given, shape_);
+        continue;
+      }
       has_.json_schema = has_.json_schema || text_of(format, "type") == "json_schema";
       if (format.size() > 1) shape_.add_format(simdjson::to_string(given));
     }
@@ -327,10 +291,11 @@ std::optional<int64_t> token_count(dom::array list) {
 
 }  // namespace
 
-// Documents, templates' arguments, plugins, searches: in the prompt for all we know.
-void measure_others(const dom::object& request, InputShape& shape) {
+void measure_others(const dom::object& request, std::initializer_list<std::string_view> measured,
+                    InputShape& shape) {
   for (const auto& [key, value] : request) {
-    if (std::binary_search(kMeasured.begin(), kMeasured.end(), key)) continue;
+    if (std::binary_search(kSettings.begin(), kSettings.end(), key) || is_any_of(key, measured))
+      continue;
     const bool is_off = value.is_null() || (value.is_bool() && !value.get_bool().value_unsafe());
     if (is_off || value.is_number()) continue;
     shape.add_open();
@@ -352,6 +317,10 @@ std::optional<InputProblem> measure_chat(const dom::object& request, InputShape&
   }
   measure.add_tools(request);
   measure.add_features(request);
+  measure_others(request,
+                 {"messages", "tools", "functions", "response_format", "prediction",
+                  "previous_response_id", "conversation"},
+                 shape);
   return std::nullopt;
 }
 

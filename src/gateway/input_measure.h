@@ -2,8 +2,10 @@
 // names without carrying it.
 #pragma once
 
+#include <initializer_list>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "api/facts.h"
 #include "gateway/input_bound.h"
@@ -25,8 +27,11 @@ struct InputProblem {
 std::optional<InputProblem> measure_chat(const simdjson::dom::object& request, InputShape& shape,
                                          api::FeatureFacts& has);
 
-// What no other has a name for, at the top of any request.
-void measure_others(const simdjson::dom::object& request, InputShape& shape);
+// What stands at the top of a request beside settings and what was `measured` by name: documents,
+// arguments of templates, searches. It is in the prompt for all we know. (measure_chat does this
+// itself.)
+void measure_others(const simdjson::dom::object& request,
+                    std::initializer_list<std::string_view> measured, InputShape& shape);
 
 // `prompt` or `input`: a text, a list of texts, a list of token numbers, or a list of such lists.
 // `inputs` is how many texts (or lists of tokens) there are.

@@ -233,7 +233,7 @@ class BodyReader {
                              ? measure_chat(object, *body_.shape_, body_.has_)
                              : measure_inputs(input, member, *body_.shape_, inputs);
     if (problem) return no(Code::invalid_value, problem->what, problem->member);
-    measure_others(object, *body_.shape_);
+    if (operation_ != Operation::chat) measure_others(object, {member}, *body_.shape_);
     // Each of several prompts is completed.
     if (operation_ == Operation::completion) {
       body_.choices_ *= inputs;

@@ -80,6 +80,10 @@ def top(**members):
     return json.dumps(crowd.chat(max_tokens=16, **members))
 
 
+def completion(**members):
+    return json.dumps({"prompt": "Hello", "model": MODEL, "max_tokens": 16, **members})
+
+
 def twice(name, first, second):
     """A message in which a member stands two times."""
     text = f'"{name}": {json.dumps(first)}, "{name}": {json.dumps(second)}'
@@ -102,7 +106,13 @@ PLACES = {
     "chat_template_kwargs": top(chat_template_kwargs={"context": {"notes": LONG}}),
     "schema of a json_object": top(response_format={
         "type": "json_object", "schema": {"type": "object", "description": LONG}}),
-    "suffix": json.dumps({"model": MODEL, "prompt": "Hello", "max_tokens": 16, "suffix": LONG}),
+    "suffix": completion(suffix=LONG),
+    "messages of a completion": completion(messages=[{"role": "user", "content": LONG}]),
+    "prompt of a chat": top(prompt=LONG),
+    "input of a chat": top(input=[LONG]),
+    "tools as a text": top(tools=LONG),
+    "response_format as a text": top(response_format=LONG),
+    "audio of a message as a text": message(audio=LONG),
     "reasoning of a message": message(reasoning=LONG),
     "thinking of a message": message(thinking=LONG),
     "first of two contents": twice("content", LONG, "Hello"),
@@ -119,7 +129,7 @@ PLACES = {
 
 
 def ask(gateway, key, body):
-    path = COMPLETIONS if '"prompt"' in body else CHAT
+    path = COMPLETIONS if body.startswith('{"prompt"') else CHAT
     return gateway.ask("POST", path, body.encode(), key)
 
 
