@@ -64,7 +64,8 @@ error("never loaded")
 ---@field path string
 ---@field protocol string "openai_chat", ...
 ---@field operation string "chat", ...
----@field model string as the client named it
+---@field model string its id in the catalogue, whichever of its names the client used
+---@field requested_model string as the client named it: the id, or an alias
 ---@field session string? what groups the requests of one conversation
 ---@field stream boolean
 ---@field bytes integer of the body

@@ -73,10 +73,11 @@ struct RequestFacts {
   IpAddress ip;         // of the client, after trusted proxies
   std::string_view method;
   std::string_view path;
-  std::string_view protocol;   // "openai_chat"
-  std::string_view operation;  // "chat"
-  std::string_view model;      // as asked for
-  std::string_view session;    // what groups requests of one conversation; empty: nothing does
+  std::string_view protocol;         // "openai_chat"
+  std::string_view operation;        // "chat"
+  std::string_view model;            // its id in the catalogue
+  std::string_view requested_model;  // as the client named it: that id, or an alias
+  std::string_view session;  // what groups requests of one conversation; empty: nothing does
   bool stream = false;
   int64_t bytes = 0;  // of the body
   int64_t input_tokens_estimate = 0;

@@ -34,6 +34,7 @@ struct Sample {
     request.protocol = "openai_chat";
     request.operation = "chat";
     request.model = "model-test";
+    request.requested_model = request.model;
     request.input_tokens_estimate = 100;
     request.key.id = "key_test";
     request.tenant.id = "ten_test";
@@ -133,12 +134,26 @@ void guard_nested(lua_State* L, const ViewType& type) {
   }
 }
 
+// A request whose test names its model was made by that name, unless it names another. The request
+// is on top of the stack.
+void follow_model(lua_State* L, int given) {
+  const int table = lua_gettop(L);
+  if (!script::push_table_at(L, given)) return;
+  lua_getfield(L, -1, "requested_model");
+  if (lua_isnil(L, -1)) {
+    lua_getfield(L, table, "model");
+    lua_setfield(L, table, "requested_model");
+  }
+  lua_settop(L, table);
+}
+
 // Upvalue: the Made.
 int make(lua_State* L) {
   const auto& what = *static_cast<const Made*>(lua_touserdata(L, lua_upvalueindex(1)));
   lua_settop(L, 1);
   push_as_table(L, what.type, what.facts);
   overlay(L, what.type, 1);
+  if (&what.type == &kRequestView) follow_model(L, 1);
   guard_nested(L, what.type);
   return 1;
 }

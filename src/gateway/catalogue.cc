@@ -232,7 +232,9 @@ Result<std::shared_ptr<const Catalogue>> Catalogue::parse(std::string_view model
     if (!model) {
       reader.problem(alias, "the alias (aliases.json) names no model of the catalogue");
     } else {
-      add_name(alias, static_cast<size_t>(model - catalogue->models_.data()));
+      const auto at = static_cast<size_t>(model - catalogue->models_.data());
+      add_name(alias, at);
+      catalogue->models_[at].aliases.emplace_back(alias);
     }
   }
   if (!reader.problems().empty()) return fail(Errc::invalid, reader.problems());

@@ -37,8 +37,8 @@ using PriceTiers = std::vector<PriceTier>;
 
 struct Model {
   std::string id;
-  std::vector<std::string> aliases;
-  std::string provider;  // whose model it is: the vendor's name in the catalogue
+  std::vector<std::string> aliases;  // the catalogue's own, then the operator's
+  std::string provider;              // whose model it is: the vendor's name in the catalogue
   std::string name;
   Mode mode = Mode::other;
   int64_t context_window = 0;                                    // 0: not known

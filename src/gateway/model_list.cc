@@ -7,10 +7,11 @@
 namespace mg::gateway {
 namespace {
 
-bool may_use(const directory::ApiKey& key, const Model& model) {
+// As the policy model_scope judges: by the model's id, or by the name it is asked for by.
+bool may_use(const directory::ApiKey& key, const Model& model, std::string_view name) {
   return key.models.empty() ||
          std::any_of(key.models.begin(), key.models.end(), [&](const std::string& pattern) {
-           return matches_pattern(pattern, model.id);
+           return matches_pattern(pattern, model.id) || matches_pattern(pattern, name);
          });
 }
 
@@ -19,13 +20,14 @@ void write_prices(JsonWriter& json, const PriceTier& tier) {
     if (tier.has_own(meter)) json.field(name(meter), to_text_per_million(tier.rate(meter)));
 }
 
-void write_model(JsonWriter& json, const Model& model) {
+void write_model(JsonWriter& json, const Model& model, std::string_view name) {
   json.begin_object();
-  json.field("id", model.id);
+  json.field("id", name);
   json.field("object", "model");
   json.field("created", 0);
   json.field("owned_by", model.provider);
   json.field("name", model.name);
+  if (name != model.id) json.field("alias_of", model.id);
   if (model.context_window) json.field("context_window", model.context_window);
   if (model.max_output) json.field("max_output", model.max_output);
   json.key("price");  // USD per million tokens
@@ -76,8 +78,11 @@ std::string model_list(const World& world, const directory::ApiKey& key) {
   json.field("object", "list");
   json.key("data");
   json.begin_array();
-  for (const Model* model : world.callable_models())
-    if (may_use(key, *model)) write_model(json, *model);
+  for (const Model* model : world.callable_models()) {
+    if (may_use(key, *model, model->id)) write_model(json, *model, model->id);
+    for (const std::string& alias : model->aliases)
+      if (may_use(key, *model, alias)) write_model(json, *model, alias);
+  }
   json.end_array();
   json.end_object();
   return out;
@@ -86,11 +91,11 @@ std::string model_list(const World& world, const directory::ApiKey& key) {
 std::optional<std::string> model_entry(const World& world, const directory::ApiKey& key,
                                        std::string_view name) {
   const Model* model = world.catalogue().find(name);
-  if (!model || !model->is_priced() || world.routes(*model).empty() || !may_use(key, *model))
+  if (!model || !model->is_priced() || world.routes(*model).empty() || !may_use(key, *model, name))
     return std::nullopt;
   std::string out;
   JsonWriter json(out);
-  write_model(json, *model);
+  write_model(json, *model, name);
   return out;
 }
 

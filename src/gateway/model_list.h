@@ -1,4 +1,5 @@
-// The models a key may use, as the OpenAI protocol lists them, with what they cost and hold.
+// The models a key may use, as the OpenAI protocol lists them, with what they cost and hold. A
+// model stands there under each of its names that the key may use.
 #pragma once
 
 #include <optional>
@@ -17,7 +18,7 @@ std::string model_list(const World& world, const directory::ApiKey& key);
 std::optional<std::string> model_entry(const World& world, const directory::ApiKey& key,
                                        std::string_view name);
 
-// A key's list of models has names, or patterns in which '*' stands for anything.
+// A key's list of models has names (ids or aliases), or patterns in which '*' stands for anything.
 bool matches_pattern(std::string_view pattern, std::string_view name);
 
 }  // namespace mg::gateway

@@ -97,6 +97,7 @@ TEST_CASE("a key calls only its models") {
         std::pair{"claude-opus-4", "model_not_allowed"}}) {
     INFO(model);
     world.request.model = model;
+    world.request.requested_model = model;
     CHECK(code_of(policies->admit(world.request)) == code);
   }
 }

@@ -48,6 +48,7 @@ struct World {
     request.seed = 7;
     request.time_ms = 1'800'000'000'000;
     request.model = "gpt-4o";
+    request.requested_model = request.model;
     request.protocol = "openai_chat";
     request.operation = "chat";
     request.input_tokens_estimate = 120;

@@ -80,6 +80,7 @@ struct World {
     request.protocol = "openai_chat";
     request.operation = "chat";
     request.model = "gpt-4o";
+    request.requested_model = request.model;
     request.bytes = 900;
     request.input_tokens_estimate = 120;
     request.max_output_tokens = 500;

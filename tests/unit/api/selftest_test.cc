@@ -41,3 +41,23 @@ TEST_CASE("a selftest fails by an answer that would fail a request") {
     CHECK_FALSE(built(phase, bad));
   }
 }
+
+TEST_CASE("a request that a selftest makes was made by the name it gives") {
+  const auto passes = [](const std::string& given, const std::string& names) {
+    const auto result = build_policies(
+        World::tree(
+            {{"policies/p.lua", "local given = " + given +
+                                    "\nreturn { admit = function() end, selftest = function(t) "
+                                    "local r = t.request(given) "
+                                    "t.equal(r.model .. ' ' .. r.requested_model, '" +
+                                    names + "') end }"}},
+            "return { admit = { { 'p' } } }"),
+        1);
+    return result.bundle != nullptr;
+  };
+  CHECK(passes("{ model = 'm' }", "m m"));
+  CHECK(passes("{ model = 'm', requested_model = 'fast' }", "m fast"));
+  CHECK(passes("{ requested_model = 'fast' }", "model-test fast"));
+  CHECK(passes("nil", "model-test model-test"));
+  CHECK_FALSE(passes("{ model = 'm' }", "m model-test"));
+}
