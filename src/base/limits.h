@@ -30,8 +30,8 @@ inline constexpr size_t tls_handshake_bytes_max = 64 * KiB;  // kept while the p
 inline constexpr size_t tls_sessions_max = 1024;             // origins a worker can resume
 inline constexpr size_t pem_bytes_max = 8 * MiB;             // a file of certificates, or of a key
 
-// JSON of clients.
-inline constexpr size_t json_depth_max = 64;
+// JSON of clients. A schema of tools takes two or three levels for each of its own.
+inline constexpr size_t body_depth_max = 256;
 inline constexpr size_t model_name_bytes_max = 256;
 inline constexpr int64_t choices_max = 128;               // "n"
 inline constexpr int64_t output_tokens_max = 10'000'000;  // what max_tokens may ask for
@@ -127,6 +127,7 @@ inline constexpr size_t data_file_bytes_max = 16 * MiB;
 inline constexpr size_t data_files_max = 64;
 inline constexpr size_t script_value_nodes_max = 100'000;  // of one configuration or table
 inline constexpr size_t script_value_depth_max = 64;
+inline constexpr size_t json_depth_max = 64;  // of texts that scripts read and write
 // ... and what it may do.
 inline constexpr size_t script_pattern_bytes_max = 256;
 inline constexpr int script_nesting_max = 16;  // of library functions that call back

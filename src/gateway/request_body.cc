@@ -68,8 +68,8 @@ dom::parser& dom_parser(size_t text_bytes) {
   static thread_local std::unique_ptr<dom::parser> parser;
   const size_t capacity = std::max<size_t>(text_bytes, 4 * limits::KiB);
   if (!parser || parser->capacity() > kParserKeepBytes) parser = std::make_unique<dom::parser>();
-  if (parser->capacity() < capacity || parser->max_depth() != limits::json_depth_max)
-    MG_ASSERT(parser->allocate(capacity, limits::json_depth_max) == simdjson::SUCCESS);
+  if (parser->capacity() < capacity || parser->max_depth() != limits::body_depth_max)
+    MG_ASSERT(parser->allocate(capacity, limits::body_depth_max) == simdjson::SUCCESS);
   return *parser;
 }
 

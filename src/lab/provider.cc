@@ -138,7 +138,7 @@ Asked<Reply> Provider::serve(const http::RequestHead& head, std::string& body) {
 
   if (!parser_ || parser_->dom.capacity() > kParserKeepBytes) {
     parser_ = std::make_unique<Parser>();
-    MG_ASSERT(parser_->dom.allocate(4 * limits::KiB, limits::json_depth_max) == simdjson::SUCCESS);
+    MG_ASSERT(parser_->dom.allocate(4 * limits::KiB, limits::body_depth_max) == simdjson::SUCCESS);
   }
   body.reserve(body.size() + simdjson::SIMDJSON_PADDING);
   Call call{route->endpoint, head, body, {}, options_.knobs};

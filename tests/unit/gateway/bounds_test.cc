@@ -48,6 +48,20 @@ struct Table {
 
 }  // namespace
 
+TEST_CASE("a body is nested as deep as it may be") {
+  const auto nested = [](size_t levels) {  // the body's own table is one of them
+    const std::string tools =
+        ",\"tools\":" + std::string(levels - 1, '[') + std::string(levels - 1, ']');
+    return RequestBody::read(Operation::chat, chat(tools));
+  };
+  CHECK(nested(limits::body_depth_max));
+  const auto refused = nested(limits::body_depth_max + 1);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == "invalid_json");
+  CHECK(refused.error().status == 400);
+  CHECK(refused.error().message.find("deep") != std::string::npos);
+}
+
 TEST_CASE("as many choices may be asked for as there may be") {
   const std::string most = std::to_string(limits::choices_max);
   const std::string over = std::to_string(limits::choices_max + 1);

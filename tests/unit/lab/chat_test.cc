@@ -321,7 +321,8 @@ TEST_CASE("what is wrong with a request is said as OpenAI says it") {
     const char* body;
     const char* param;
   };
-  const std::string deep = std::string(100, '[') + std::string(100, ']');
+  const std::string deep =
+      std::string(limits::body_depth_max, '[') + std::string(limits::body_depth_max, ']');
   const std::string deep_body = R"({"model":"m","x":)" + deep + "}";
   const std::string long_model = R"({"messages":[{"role":"user"}],"model":")" +
                                  std::string(limits::model_name_bytes_max + 1, 'm') + "\"}";
