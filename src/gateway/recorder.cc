@@ -20,16 +20,21 @@ namespace {
 
 constexpr std::string_view kSuffix = ".jsonl";
 
-// Segments are named by the wall time at which they were begun; in order.
-std::vector<std::pair<int64_t, std::string>> segments(const std::string& directory) {
-  std::vector<std::pair<int64_t, std::string>> found;
+// Segments are named by the wall time at which they were begun; in order. No folder has none.
+using Segments = std::vector<std::pair<int64_t, std::string>>;
+
+Result<Segments> segments(const std::string& directory) {
+  Segments found;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    const std::string file = entry.path().filename();
+  std::filesystem::directory_iterator at(directory, error);
+  for (const std::filesystem::directory_iterator end; !error && at != end; at.increment(error)) {
+    const std::string file = at->path().filename();
     if (!file.ends_with(kSuffix)) continue;
     const auto begun = parse_number<int64_t>(file.substr(0, file.size() - kSuffix.size()));
-    if (begun) found.emplace_back(*begun, entry.path());
+    if (begun) found.emplace_back(*begun, at->path());
   }
+  if (error && error != std::errc::no_such_file_or_directory)
+    return fail(Errc::io, "list " + directory + ": " + error.message());
   std::sort(found.begin(), found.end());
   return found;
 }
@@ -130,7 +135,7 @@ Result<std::string> find_record(const std::string& directory, const Id& request)
 
 Result<> each_record_since(const std::string& directory, int64_t since_ms,
                            const std::function<bool(std::string_view line)>& visit) {
-  const auto all = segments(directory);
+  MG_TRY(const Segments all, segments(directory));
   for (size_t i = 0; i < all.size(); ++i) {
     // A segment ends before the next one begins.
     if (i + 1 < all.size() && all[i + 1].first < since_ms) continue;

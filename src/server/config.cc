@@ -2,11 +2,11 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
+#include <set>
 
 #include "base/label.h"
 #include "base/log.h"
+#include "base/regular_file.h"
 #include "server/config_reader.h"
 #include "server/config_values.h"
 #include "tls/base64.h"
@@ -226,9 +226,12 @@ Result<Config> parse_config(const std::string& text, const std::string& file,
       script::evaluate_configuration({std::filesystem::path(file).filename(), text}, environment);
   std::vector<std::string> problems;
   Config config;
-  config.file = std::filesystem::absolute(file).string();
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(file, error);
+  if (error) return fail(Errc::io, "find the folder of " + file + ": " + error.message());
+  config.file = absolute.string();
   if (evaluation.problems.empty()) {
-    Reading reading{config, std::filesystem::absolute(file).parent_path(), problems};
+    Reading reading{config, absolute.parent_path(), problems};
     ConfigReader root(evaluation.value, {}, problems);
     read_root(reading, root);
   }
@@ -240,6 +243,7 @@ Result<Config> parse_config(const std::string& text, const std::string& file,
     if (problem.what.starts_with(kOutermost)) problem.what.erase(0, kOutermost.size());
     problems.push_back(problem.text());
   }
+  config.given = evaluation.value;
   if (problems.empty()) return config;
   std::string all;
   for (const std::string& problem : problems) all += (all.empty() ? "" : "\n") + problem;
@@ -250,11 +254,17 @@ Result<Config> load_config(const std::string& file, const script::EnvironmentLoo
   std::error_code ignored;  // what cannot be looked at cannot be read either
   if (std::filesystem::is_directory(file, ignored))
     return fail(Errc::invalid, file + " is a folder: name the file in it with --config");
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return fail(Errc::not_found, file + " cannot be read");
-  std::ostringstream text;
-  text << in.rdbuf();
-  return parse_config(text.str(), file, environment);
+  MG_TRY(const std::string text, read_regular_file(file, limits::script_source_bytes_max));
+  return parse_config(text, file, environment);
+}
+
+std::vector<std::string> settings_that_differ(const Config& a, const Config& b) {
+  std::set<std::string> names;
+  for (const Config* config : {&a, &b})
+    if (const script::Table* table = config->given.table())
+      for (const script::Field& field : table->fields)
+        if (!(a.given[field.name] == b.given[field.name])) names.insert(field.name);
+  return {names.begin(), names.end()};
 }
 
 std::optional<std::string> process_environment(std::string_view name) {

@@ -13,6 +13,7 @@
 #include "gateway/services.h"
 #include "http/server.h"
 #include "script/evaluate.h"
+#include "script/value.h"
 #include "tls/credentials.h"
 
 namespace mg::server {
@@ -57,6 +58,7 @@ struct Config {
   int64_t drain_s = 30;
   std::string log_level = "info";
   std::vector<ChannelConfig> channels;
+  script::Value given;  // the table itself, with what the environment gave
 
   std::string control_socket() const { return state + "/control.sock"; }
   std::string store() const { return state + "/store"; }
@@ -68,6 +70,9 @@ Result<Config> load_config(const std::string& file, const script::EnvironmentLoo
 // The same from text; relative paths start at `folder`.
 Result<Config> parse_config(const std::string& text, const std::string& file,
                             const script::EnvironmentLookup& environment);
+
+// The names of the outermost settings that two files give differently; sorted.
+std::vector<std::string> settings_that_differ(const Config& a, const Config& b);
 
 // The process's own environment variables.
 std::optional<std::string> process_environment(std::string_view name);

@@ -72,6 +72,7 @@ class Process final : private gateway::ProcessView, private control::Site {
   std::shared_ptr<const gateway::World> make_world();
   event::Task<Result<>> publish();
   event::Task<> on_hangup();
+  void tell_what_waits(const Config& fresh) const;
   std::string new_mistake(const std::vector<ChannelConfig>& channels);
 
   // control::Site

@@ -131,6 +131,16 @@ std::string Process::new_mistake(const std::vector<ChannelConfig>& channels) {
   return {};
 }
 
+// Channels are read anew; who changed anything else should not wait for it to act.
+void Process::tell_what_waits(const Config& fresh) const {
+  std::string names;
+  for (const std::string& name : settings_that_differ(config_, fresh))
+    if (name != "channels") names += (names.empty() ? "" : ", ") + name;
+  if (!names.empty())
+    log_warning("restart_needed", {{"settings", names},
+                                   {"reason", "changes of these are taken up at the next start"}});
+}
+
 // SIGHUP: channels and certificates are read anew; what is wrong with them changes nothing.
 event::Task<> Process::on_hangup() {
   Result<Config> fresh = load_config(config_.file, process_environment);
@@ -138,6 +148,7 @@ event::Task<> Process::on_hangup() {
     log_error("configuration_refused", {{"reason", fresh.error().what}});
     co_return;
   }
+  tell_what_waits(*fresh);
   const std::string mistake = new_mistake(fresh->channels);
   if (mistake.empty()) {
     config_.channels = std::move(fresh->channels);

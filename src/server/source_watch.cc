@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/clock.h"
+#include "base/log.h"
 
 namespace mg::server {
 namespace {
@@ -22,7 +23,10 @@ void visit(const std::string& path, int depth, Fingerprint& out) {
   }
   const int64_t changed_ns =
       int64_t{status.st_ctim.tv_sec} * kNsPerS + int64_t{status.st_ctim.tv_nsec};
-  out.newest_ns = std::max(out.newest_ns, changed_ns);
+  if (changed_ns > out.newest_ns) {
+    out.newest_ns = changed_ns;
+    out.newest = path;
+  }
   std::string line =
       path + " " + std::to_string(status.st_dev) + ":" + std::to_string(status.st_ino);
   // Of a folder only what stands in it counts: an editor's hidden file touches it, and is no
@@ -81,21 +85,31 @@ void SourceWatch::look() {
   const Fingerprint now = take_fingerprint({scripts_, data_});
   const bool is_changed = !(now == known_);
   // What could not be read is tried again: not every cause shows in a fingerprint.
+  if (!is_changed) busy_since_ns_ = 0;
   if (!is_changed && unread_.empty()) return;
   const int64_t age_ms = loop_.clock().wall_ms() - now.newest_ns / kNsPerMs;
   // Still being written (or stamped by a clock ahead of ours, which is not waited for).
-  if (age_ms >= 0 && age_ms < quiet_ms) {
-    settle_.start_ms(quiet_ms - age_ms);
-    return;
-  }
+  if (age_ms >= 0 && age_ms < quiet_ms) return wait(quiet_ms - age_ms, now);
   const std::string unread_before = unread_;
   Result<script::SourceTree> tree = read_now();
-  if (!tree && tree.error().code == Errc::conflict) {
-    settle_.start_ms(quiet_ms);
-    return;
-  }
+  if (!tree && tree.error().code == Errc::conflict) return wait(quiet_ms, now);
+  busy_since_ns_ = 0;
   if (is_changed) watch_.watch(known_.directories);
   if (tree || unread_ != unread_before) on_change_(std::move(tree));
+}
+
+// Nothing is taken up before all files are quiet: who writes to one without end should hear why.
+void SourceWatch::wait(int64_t ms, const Fingerprint& now) {
+  settle_.start_ms(ms);
+  const int64_t now_ns = loop_.clock().monotonic_ns();
+  if (busy_since_ns_ == 0) {
+    busy_since_ns_ = now_ns;
+    is_busy_told_ = false;
+  }
+  if (is_busy_told_ || now_ns - busy_since_ns_ < busy_ms * kNsPerMs) return;
+  is_busy_told_ = true;
+  log_warning("sources_busy", {{"path", now.newest},
+                               {"reason", "no change is taken up while files are being written"}});
 }
 
 Result<script::SourceTree> SourceWatch::read_now() {

@@ -19,7 +19,8 @@ namespace mg::server {
 struct Fingerprint {
   std::vector<std::string> entries;      // sorted, one line each
   std::vector<std::string> directories;  // to watch
-  int64_t newest_ns = 0;                 // the latest change, by the wall clock
+  int64_t newest_ns = 0;                 // the latest change, by the wall clock ...
+  std::string newest;                    // ... and the path it was to
   bool operator==(const Fingerprint& other) const { return entries == other.entries; }
 };
 Fingerprint take_fingerprint(const std::vector<std::string>& roots);
@@ -28,6 +29,7 @@ class SourceWatch {
  public:
   static constexpr int64_t quiet_ms = 100;
   static constexpr int64_t poll_ms = 1000;
+  static constexpr int64_t busy_ms = 5000;  // never quiet for so long: the log names the file
 
   // `on_change` is given what was read when the files differ from what was last given or noted, or
   // why they cannot be read: once for each reason, and again what was read when they can be.
@@ -42,6 +44,7 @@ class SourceWatch {
  private:
   void on_hint();
   void look();
+  void wait(int64_t ms, const Fingerprint& now);
 
   event::UvLoop& loop_;
   const std::string scripts_;
@@ -51,6 +54,8 @@ class SourceWatch {
   event::Timer poll_;
   event::Timer settle_;
   Fingerprint known_;
+  int64_t busy_since_ns_ = 0;  // since when changes wait for quiet; 0: none does
+  bool is_busy_told_ = false;
   std::string unread_;  // why the files could not be read last time; empty when they could
 };
 

@@ -1,5 +1,6 @@
 """SIGHUP reads the channels anew: new ones serve, and a mistake changes nothing."""
 
+import json
 import signal
 import time
 
@@ -45,6 +46,19 @@ def test_channels_come_and_go(gateway, upstreams):
     assert {channel_of(gateway, key) for _ in range(8)} == {"second"}
     reread(gateway, [first], "configuration_reread")
     assert {channel_of(gateway, key) for _ in range(8)} == {"first"}
+
+
+def test_what_waits_for_the_next_start_is_named(gateway, upstreams):
+    channels = [upstreams[0].channel(id="first", priority=2)]
+    settings = dict(gateway.settings)
+    gateway.settings.update(drain_s=17, limits={"body_bytes_max": 100000})
+    reread(gateway, channels, "configuration_reread")
+    told = [json.loads(line) for line in gateway.program.stderr().splitlines()
+            if "restart_needed" in line]
+    assert [line["settings"] for line in told] == ["drain_s, limits"]
+    gateway.settings = settings
+    reread(gateway, channels, "configuration_reread")
+    assert gateway.program.stderr().count("restart_needed") == 1
 
 
 @pytest.mark.parametrize("mistake", [{"provider": "no-such-vendor"}, {"base_url": "ftp://a.example"},

@@ -168,3 +168,27 @@ def test_authorities_that_are_no_file(workshop, tmp_path, what, why):
     gateway = workshop.gateway(start=False, upstream_ca=str(path))
     for command in ("check", "serve"):
         assert f"{path} {why}" in gateway.refused(command)
+
+
+@pytest.mark.parametrize("what, why", [("folder", "is a folder"), ("pipe", "is no regular file")])
+def test_a_configuration_that_is_no_file(workshop, what, why):
+    gateway = workshop.gateway(start=False)
+    put(gateway.config, what)
+    for command in ("check", "serve"):
+        assert f"{gateway.config} {why}" in gateway.refused(command)
+
+
+def test_a_file_that_is_never_left_alone_is_named(workshop):
+    gateway = workshop.gateway([workshop.upstream().channel()])
+    before = ready(gateway)["generation"]
+    busy, rates = gateway.folder / "data" / "log.json", gateway.folder / "data" / "rates.json"
+    rates.write_text("{}")
+    deadline = time.monotonic() + patience(20)
+    while "sources_busy" not in gateway.program.stderr():
+        assert time.monotonic() < deadline, gateway.program.stderr()
+        busy.write_text(str(time.monotonic()))
+        time.sleep(0.02)
+    told = [json.loads(line) for line in gateway.program.stderr().splitlines()
+            if "sources_busy" in line]
+    assert [line["path"] for line in told] == [str(busy)]
+    wait_for(lambda: ready(gateway)["generation"] == before + 1)
