@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/patience.h"
 #include "cli/run_to_end.h"
 #include "control/operations.h"
 #include "ledger/ledger.h"
@@ -12,6 +13,8 @@
 
 namespace mg::cli {
 namespace {
+
+constexpr int64_t kStoreWaitMs = 5000;
 
 // Without a server there are no workers to tell, and nothing to reload.
 class NoServer final : public control::Site {
@@ -33,14 +36,18 @@ class NoServer final : public control::Site {
   const server::Config& config_;
 };
 
-Result<Json> run_writing(const server::Config& config, const std::string& command, Json arguments) {
+// Errors: conflict, while another process has the store.
+Result<std::unique_ptr<ledger::Ledger>> open_ledger(const server::Config& config, Clock& clock) {
   MG_CHECK(server::make_state_folder(config));
-  SystemClock clock;
-  SystemRng rng;
-  event::UvLoop loop(clock);
   ledger::LedgerOptions options;
   options.directory = config.store();
-  MG_TRY(const auto ledger, ledger::Ledger::open(std::move(options), clock));
+  return ledger::Ledger::open(std::move(options), clock);
+}
+
+Result<Json> run_writing(const server::Config& config, std::unique_ptr<ledger::Ledger> ledger,
+                         Clock& clock, const std::string& command, Json arguments) {
+  SystemRng rng;
+  event::UvLoop loop(clock);
   ledger::InlineLedger driver(*ledger, loop);
   ledger::Client client(*ledger, loop);
   MG_TRY(const auto editor, directory::Editor::open(*ledger, client));
@@ -68,23 +75,37 @@ Result<Json> run_reading(const server::Config& config, const std::string& comman
   return run_to_end(loop, operations.run(command, std::move(arguments)));
 }
 
+// Nothing when no server listens.
+Result<std::optional<Json>> run_in_server(event::UvLoop& loop, const server::Config& config,
+                                          const std::string& command, const Json& arguments) {
+  event::UvSockets sockets(loop);
+  return run_to_end(loop, server::ask_server(sockets, config.control_socket(), command, arguments));
+}
+
+// Who carries a command out: a server, which has answered, or we, with the store if we shall write.
+struct Reached {
+  Result<std::optional<Json>> answer;
+  std::unique_ptr<ledger::Ledger> ledger;
+};
+
+// Two commands at a time are a script's everyday: the second waits for the store, or for the server
+// that has it and is about to listen.
 Result<Json> run_anywhere(const server::Config& config, const std::string& command,
                           const Json& arguments) {
-  {
-    SystemClock clock;
-    event::UvLoop loop(clock);
-    event::UvSockets sockets(loop);
-    MG_TRY(auto answer, run_to_end(loop, server::ask_server(sockets, config.control_socket(),
-                                                            command, arguments)));
-    if (answer) return std::move(*answer);
-  }
-  switch (control::Operations::effect_of(command)) {
-    case control::Effect::reads:
-      return run_reading(config, command, arguments);
-    case control::Effect::writes:
-      break;
-  }
-  return run_writing(config, command, arguments);
+  SystemClock clock;
+  event::UvLoop loop(clock);
+  const bool reads = control::Operations::effect_of(command) == control::Effect::reads;
+  const auto reach = [&]() -> Result<Reached> {
+    Reached out{run_in_server(loop, config, command, arguments), nullptr};
+    if (!out.answer || *out.answer || reads) return out;
+    MG_TRY(out.ledger, open_ledger(config, clock));
+    return out;
+  };
+  MG_TRY(Reached reached, when_free(loop, kStoreWaitMs, reach));
+  MG_TRY(std::optional<Json> answer, std::move(reached.answer));
+  if (answer) return std::move(*answer);
+  if (reads) return run_reading(config, command, arguments);
+  return run_writing(config, std::move(reached.ledger), clock, command, arguments);
 }
 
 }  // namespace

@@ -1,9 +1,12 @@
 #include "base/log.h"
 #include "cli/cli.h"
+#include "cli/patience.h"
 #include "server/process.h"
 
 namespace mg::cli {
 namespace {
+
+constexpr int64_t kWaitMs = 2000;
 
 int serve(const Cli& cli) {
   auto config = server::load_config(cli.config, server::process_environment);
@@ -11,7 +14,10 @@ int serve(const Cli& cli) {
   set_log_level(config->log_level);
   SystemClock clock;
   server::PrintedAnnouncements announcements;
-  auto process = server::Process::start(std::move(*config), clock, announcements);
+  event::UvLoop waiting(clock);
+  // A command, or the server before us, may be about to give up the store and the addresses.
+  auto process = when_free(waiting, kWaitMs,
+                           [&] { return server::Process::start(*config, clock, announcements); });
   if (!process) return failed(process.error().what);
   (*process)->run();
   return 0;

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -102,6 +103,29 @@ def test_every_command_online_and_offline(gateway):
     gateway.start()
     assert {"online", "offline"} <= {t["name"] for t in gateway.cli("tenant", "list")}
     assert gateway.chat(caller.key).status == 200
+
+
+def test_commands_at_a_time_without_a_server_wait_for_each_other(workshop):
+    gateway = workshop.gateway(start=False)
+    with ThreadPoolExecutor(6) as pool:
+        done = list(pool.map(lambda i: gateway.run("tenant", "create", "--name", f"t{i}"), range(6)))
+    assert [one.returncode for one in done] == [0] * 6, [one.stderr for one in done]
+    names = {tenant["name"] for tenant in gateway.cli("tenant", "list")}
+    assert {f"t{i}" for i in range(6)} <= names
+
+
+def test_a_command_waits_for_the_server_that_has_the_store(workshop):
+    """The server takes the store before it listens for commands: those wait, and reach it."""
+    gateway = workshop.gateway(start=False)
+    gateway.tenant("before")
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(gateway.start)
+        while not starting.done():
+            gateway.tenant("meanwhile")
+        starting.result()
+    gateway.tenant("after")
+    names = [tenant["name"] for tenant in gateway.cli("tenant", "list")]
+    assert {"before", "meanwhile", "after"} <= set(names)
 
 
 def test_every_command_prints_for_people_too(gateway):
