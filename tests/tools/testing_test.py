@@ -44,8 +44,8 @@ def test_what_programs_print_is_counted(name, text, code, counted):
 def ran(monkeypatch, tmp_path, *chosen):
     monkeypatch.setattr(run, "LOGS", tmp_path)
     running = run.Run(list(chosen))
-    for lane in ("build", "test"):
-        running.run_lane(lane)
+    for thread in running.start_all():
+        thread.join()
     return running
 
 
@@ -65,6 +65,19 @@ def test_what_needs_a_failed_stage_fails(monkeypatch, tmp_path):
                   stage("use", ["true"], needs=("make",)), stage("alone", ["true"]))
     failed = {name: counted.failed for name, counted in running.outcomes.items()}
     assert failed == {"make": 1, "use": 1, "alone": 0}
+
+
+def test_tests_run_two_at_a_time_only_when_all_is_built(monkeypatch, tmp_path):
+    def meeting(name, other, seconds):
+        return ["bash", "-c", f"touch {tmp_path}/{name}; for i in $(seq {seconds * 20}); do "
+                              f"[ -e {tmp_path}/{other} ] && exit 0; sleep 0.05; done; exit 1"]
+
+    both = ran(monkeypatch, tmp_path, stage("make", ["true"], lane="build"),
+               stage("a", meeting("a", "b", 20)), stage("b", meeting("b", "a", 20)))
+    assert [both.outcomes[name].failed for name in ("a", "b")] == [0, 0]
+    busy = ran(monkeypatch, tmp_path, stage("make", ["sleep", "4"], lane="build"),
+               stage("c", meeting("c", "d", 1)), stage("d", meeting("d", "c", 1)))
+    assert [busy.outcomes[name].failed for name in ("c", "d")] == [1, 0]
 
 
 def test_a_stage_that_hangs_is_stopped(monkeypatch, tmp_path):

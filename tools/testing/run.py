@@ -1,4 +1,5 @@
-"""Runs the stages of tools/test in two lanes, builds beside tests, and says how it went."""
+"""Runs the stages of tools/test in two lanes, builds beside tests, and says how it went. When all is
+built, both lanes run tests."""
 
 import argparse
 import os
@@ -76,9 +77,18 @@ class Run:
                     print("    " + line)
                 sys.stdout.flush()
 
-    def run_lane(self, lane):
-        while (stage := self.next_of(lane)) is not None:
-            self.run_stage(stage)
+    def run_lanes(self, *lanes):
+        for lane in lanes:
+            while (stage := self.next_of(lane)) is not None:
+                self.run_stage(stage)
+
+    def start_all(self):
+        """Threads to be joined."""
+        threads = [threading.Thread(target=self.run_lanes, args=lanes)
+                   for lanes in (("build", "test"), ("test",))]
+        for thread in threads:
+            thread.start()
+        return threads
 
     def run_stage(self, stage):
         began = time.monotonic()
@@ -203,13 +213,10 @@ def main():
         signal.signal(number, interrupted)
     LOGS.mkdir(parents=True, exist_ok=True)
     run = Run(chosen)
-    lanes = [threading.Thread(target=run.run_lane, args=(lane,)) for lane in ("build", "test")]
     try:
-        for lane in lanes:
-            lane.start()
-        for lane in lanes:
-            while lane.is_alive():
-                lane.join(timeout=1)
+        for thread in run.start_all():
+            while thread.is_alive():
+                thread.join(timeout=1)
     except KeyboardInterrupt:
         print("tools/test: stopping", file=sys.stderr)
         run.stop_all()

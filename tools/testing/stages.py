@@ -20,7 +20,7 @@ class Stage:
     about: str
     commands: list  # of argument lists, run in order; the first that fails ends the stage
     needs: tuple = ()
-    lane: str = "test"  # builds and tests: each lane runs one stage at a time
+    lane: str = "test"  # "build" or "test": one of a lane at a time, until all is built
     environment: dict = dataclasses.field(default_factory=dict)
     folder: str = ""  # that must be there
     is_quick: bool = False
