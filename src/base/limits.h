@@ -62,7 +62,6 @@ inline constexpr size_t json_padding_bytes = 64;  // readable bytes simdjson wan
 inline constexpr size_t queue_bytes_high = 256 * KiB;    // written and not yet taken by a peer
 inline constexpr size_t read_buffer_bytes = 64 * KiB;    // one per loop, shared
 inline constexpr size_t pipelined_bytes_max = 64 * KiB;  // read ahead of a running request
-inline constexpr size_t mailbox_items_max = 65'536;
 inline constexpr int attempts_max = 5;
 inline constexpr int retries_max = 1;  // second tries on the same channel
 inline constexpr size_t candidates_max = 64;

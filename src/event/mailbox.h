@@ -1,11 +1,10 @@
-// The way between threads: a bounded queue whose consumer takes everything at once.
+// The way between threads: a queue whose consumer takes everything at once. It refuses nothing; how
+// much can wait is bounded by those who send (limits::ledger_commands_max for each worker).
 #pragma once
 
 #include <functional>
 #include <mutex>
 #include <vector>
-
-#include "base/limits.h"
 
 namespace mg::event {
 
@@ -14,24 +13,9 @@ namespace mg::event {
 template <class T>
 class Mailbox {
  public:
-  explicit Mailbox(std::function<void()> wake, size_t items_max = limits::mailbox_items_max)
-      : wake_(std::move(wake)), items_max_(items_max) {}
+  explicit Mailbox(std::function<void()> wake) : wake_(std::move(wake)) {}
 
-  // False when the box is full: the caller keeps its message and says no to whoever asked.
-  [[nodiscard]] bool post(T&& message) {
-    {
-      std::lock_guard lock(mutex_);
-      if (items_.size() >= items_max_) return false;
-      items_.push_back(std::move(message));
-      if (items_.size() > 1) return true;
-    }
-    wake_();
-    return true;
-  }
-
-  // For what must never be refused: the resolution of a hold, an answer to a waiting command. Its
-  // number is bounded by what was admitted through post().
-  void post_always(T&& message) {
+  void post(T&& message) {
     {
       std::lock_guard lock(mutex_);
       items_.push_back(std::move(message));
@@ -40,7 +24,7 @@ class Mailbox {
     wake_();
   }
 
-  // Many at once, in order, with one wake-up; never refused (see post_always).
+  // Many at once, in order, with one wake-up.
   void post_all(std::vector<T>& messages) {
     if (messages.empty()) return;
     {
@@ -66,7 +50,6 @@ class Mailbox {
 
  private:
   std::function<void()> wake_;
-  const size_t items_max_;
   mutable std::mutex mutex_;
   std::vector<T> items_;
 };

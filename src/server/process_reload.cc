@@ -94,7 +94,7 @@ event::Task<Result<>> Process::publish() {
         confirmations->error = outcome.error();
       }
       if (confirmations->left.fetch_sub(1) == 1)
-        to_main_->post_always([confirmations] { confirmations->all_done.raise(); });
+        to_main_->post([confirmations] { confirmations->all_done.raise(); });
     });
   }
   if (!workers_.empty()) co_await confirmations->all_done.wait();

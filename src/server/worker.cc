@@ -181,7 +181,7 @@ void Worker::run(std::vector<SocketAddress> addresses, Credentials credentials,
   if (is_up) thread.loop().run();
 }
 
-void Worker::post(Message message) { inbox_->post_always(std::move(message)); }
+void Worker::post(Message message) { inbox_->post(std::move(message)); }
 
 void Worker::publish(std::shared_ptr<const gateway::World> world,
                      std::function<void(Result<>)> done) {
