@@ -16,7 +16,7 @@ return {
   name = "fallback",
 
   conf = {
-    retries = { "integer", min = 0, max = 3, default = 1 }, -- in a whole request
+    retries = { "integer", min = 0, max = 1, default = 1 }, -- in a whole request
     delay_ms = { "integer", min = 0, max = 10000, default = 200 }, -- before a retry
     wait_ms_max = { "integer", min = 0, max = 30000, default = 2000 }, -- a longer wait: next
   },
