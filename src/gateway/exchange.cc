@@ -140,8 +140,16 @@ event::Task<bool> Exchange::recover(const Failure& failure) {
     ++at_;
     tries_here_ = 1;
   }
-  if (decision.delay_ms > 0) co_await event::sleep_ms(services_.loop, decision.delay_ms);
+  // Nobody waits before an attempt that will not be made.
+  if (decision.delay_ms > 0 && may_try_again())
+    co_await event::sleep_ms(services_.loop, decision.delay_ms);
   co_return !client_.is_gone();
+}
+
+bool Exchange::may_try_again() const {
+  return attempts_ < limits::attempts_max &&
+         std::any_of(candidates_.begin() + static_cast<std::ptrdiff_t>(at_), candidates_.end(),
+                     [](const Candidate& candidate) { return candidate.passed == Passed::no; });
 }
 
 std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {

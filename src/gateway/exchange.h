@@ -52,6 +52,7 @@ class Exchange final : private http::GoneSink {
   event::Task<Relayed> try_candidate(const Candidate& candidate);
   event::Task<Relayed> ask();
   event::Task<bool> recover(const Failure& failure);
+  bool may_try_again() const;
   event::Task<Settled> settle(const Relayed& relayed);
   void end_claim(const Relayed& relayed, const Settled& settled);
   void release(const Relayed& relayed, const Settled& settled);
