@@ -62,6 +62,22 @@ TEST_CASE("a body is nested as deep as it may be") {
   CHECK(refused.error().message.find("deep") != std::string::npos);
 }
 
+TEST_CASE("a body with room behind it for the reader of JSON is read where it is") {
+  const auto is_moved = [](size_t room) {
+    const std::string said = chat("");
+    std::string text;
+    text.reserve(said.size() + room);
+    text = said;
+    REQUIRE(text.capacity() == said.size() + room);
+    const char* const at = text.data();
+    const auto body = RequestBody::read(Operation::chat, std::move(text));
+    REQUIRE(body);
+    return body->text().data() != at;
+  };
+  CHECK_FALSE(is_moved(limits::json_padding_bytes));
+  CHECK(is_moved(limits::json_padding_bytes - 1));
+}
+
 TEST_CASE("as many choices may be asked for as there may be") {
   const std::string most = std::to_string(limits::choices_max);
   const std::string over = std::to_string(limits::choices_max + 1);
