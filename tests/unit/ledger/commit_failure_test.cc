@@ -61,6 +61,37 @@ Run run(LedgerBox& box) {
   return run;
 }
 
+// Lets so many bytes wait for a commit that does not come.
+void fill_backlog(LedgerBox& box, size_t bytes) {
+  const auto left = [&] { return bytes - box.ledger->status().backlog_bytes; };
+  std::vector<Task<Result<Seq>>> puts;
+  const auto put = [&](size_t value_bytes) {
+    puts.push_back(box.client->put("t", "k", std::string(value_bytes, 'v')));
+    puts.back().start();
+    box.loop.turns(3);
+  };
+  put(1);  // this is the commit; what comes now waits behind it
+  // A record stands twice: in the journal, and in its table.
+  while (left() > 3 * limits::record_value_bytes_max) put(limits::record_value_bytes_max);
+  put((left() - 2'000) / 4);
+  put((left() - 1'000) / 2);
+  // What remains is made up of transfers, which no backlog refuses; each is as long as its memo.
+  std::vector<Task<Result<TransferOutcome>>> transfers;
+  const auto transfer = [&](size_t memo_bytes) {
+    TransferRequest request = box.credit_of(nanos(1));
+    request.memo.assign(memo_bytes, 'm');
+    transfers.push_back(box.client->transfer(request));
+    transfers.back().start();
+    const size_t before = left();
+    box.loop.turns(3);
+    return before - left() - memo_bytes;
+  };
+  const size_t without_memo = transfer(0);
+  while (left() > without_memo + limits::memo_bytes_max) transfer(0);
+  transfer(left() - without_memo);
+  REQUIRE(box.ledger->status().backlog_bytes == bytes);
+}
+
 }  // namespace
 
 TEST_CASE("a failure of every commit, before or after it was written, stops everything behind it") {
@@ -200,4 +231,33 @@ TEST_CASE("a backlog has its bound, and settlements pass it") {
   holds.clear();
   box.loop.turns(4);
   CHECK(box.is_clean());
+}
+
+TEST_CASE("as much waits for the disk as may, and then no hold is taken and no record changed") {
+  const auto taken = [](size_t backlog_bytes, bool is_hold) {
+    CommitScript script;
+    LedgerBox box;
+    use_script(box, script);
+    box.open();
+    box.fund(usd(100));
+    script.hold_back = true;
+    fill_backlog(box, backlog_bytes);
+    std::optional<Errc> refused;
+    if (is_hold) {
+      const auto outcome = box.hold(box.ask(nanos(1)));
+      if (!outcome) refused = outcome.error().code;
+    } else {
+      auto putting = box.client->put("t", "k", "v");
+      putting.start();
+      box.loop.turns(3);
+      if (putting.done()) refused = putting.result().error().code;
+    }
+    box.crash();
+    CHECK(refused.value_or(Errc::overloaded) == Errc::overloaded);
+    return !refused;
+  };
+  for (const bool is_hold : {true, false}) {
+    CHECK(taken(limits::commit_backlog_bytes_max, is_hold));
+    CHECK_FALSE(taken(limits::commit_backlog_bytes_max + 1, is_hold));
+  }
 }

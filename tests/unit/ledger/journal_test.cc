@@ -91,6 +91,13 @@ struct Samples {
   Settlement settlement;
 };
 
+HoldPosted posted_hold() {
+  HoldPosted posted;
+  posted.hold = 8;
+  posted.kind = HoldKind::request;
+  return posted;
+}
+
 // Writes an entry again, to see that nothing was lost on the way in.
 std::string again(const Entry& entry) {
   std::string bytes;
@@ -208,4 +215,38 @@ TEST_CASE("kinds, reasons and outcomes have names of their own") {
   CHECK(std::adjacent_find(names.begin(), names.end()) == names.end());
   for (uint8_t i = 1; i <= 6; ++i) CHECK(name(static_cast<Outcome>(i)) != "unknown");
   for (uint8_t i = 1; i <= 7; ++i) CHECK(name(static_cast<VoidReason>(i)) != "unknown");
+}
+
+TEST_CASE("a line of a price is read back with as much as it may say, and not with more") {
+  Samples samples;
+  PriceLine line = LedgerBox::line_of(nanos(5));
+  const std::string meter(limits::meter_bytes_max, 'm');
+  line.meter = meter;
+  line.multipliers_ppm.clear();
+  for (size_t i = 0; i < limits::price_multipliers_max; ++i) line.multipliers_ppm.push_back(7);
+  samples.settlement.lines = {&line, 1};
+  std::string settled, whole;
+  encode_settlement(settled, samples.settlement);
+  encode(whole, 77, posted_hold(), settled);
+  EntryScratch scratch;
+  const auto entry = decode(1, whole, scratch);
+  REQUIRE(entry);
+  const PriceLine& read = std::get<HoldPosted>(entry->record).settlement.lines[0];
+  CHECK(read.meter.view() == meter);
+  CHECK(read.multipliers_ppm == line.multipliers_ppm);
+
+  // The same record with one more or one less of either, which is as whole as this one.
+  const size_t meter_at = whole.find(meter);
+  const size_t multipliers_at = whole.size() - sizeof(int64_t) * (1 + line.multipliers_ppm.size());
+  const auto is_read = [&](size_t at, size_t bytes, int by) {
+    std::string other = whole;
+    if (by > 0) other.insert(at, whole, at, bytes);
+    if (by < 0) other.erase(at, bytes);
+    other[at - 1] = static_cast<char>(other[at - 1] + by);  // how many there are
+    return decode(1, other, scratch).has_value();
+  };
+  CHECK(is_read(meter_at, 1, -1));
+  CHECK_FALSE(is_read(meter_at, 1, 1));
+  CHECK(is_read(multipliers_at, sizeof(int64_t), -1));
+  CHECK_FALSE(is_read(multipliers_at, sizeof(int64_t), 1));
 }

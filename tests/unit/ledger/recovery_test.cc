@@ -225,3 +225,25 @@ TEST_CASE("a budget nobody can ask for is forgotten after a day that really pass
   REQUIRE(box.post(box.admitted(request), usd(1)));  // its number is not given again
   CHECK(box.is_clean());
 }
+
+TEST_CASE("a budget is forgotten when it could not be asked for that long, and no sooner") {
+  constexpr int64_t kHourMs = 3'600'000;  // from one look to the next
+  for (const int64_t short_by_ms : {0, 1}) {
+    LedgerBox box;
+    box.open();
+    HoldRequest request = box.ask(usd(1));
+    box.fund(usd(10));
+    request.budgets = {{{"key", "d1"}, usd(3), box.clock.wall_ms() + 1}};
+    REQUIRE(box.post(box.admitted(request), usd(1)));
+    const auto known_after = [&](int64_t ms) {
+      box.clock.advance_ms(ms);
+      box.fund(usd(1));
+      return box.loop.run(box.client->budget({"key", "d1"})).has_value();
+    };
+    CHECK(known_after(kHourMs));  // seen to be over
+    CHECK(known_after(limits::budget_forget_ms - kHourMs - short_by_ms));
+    CHECK(known_after(kHourMs) == (short_by_ms == 1));
+    CHECK_FALSE(known_after(kHourMs));
+    CHECK(box.is_clean());
+  }
+}
