@@ -341,8 +341,7 @@ TEST_CASE("recover: the first answer wins") {
 TEST_CASE("recover: nonsense falls back to the next candidate, or to stopping") {
   for (const char* nonsense :
        {"return 'again'", "return 1", "return true", "return {}", "return ''", "return 'retry', -1",
-        "return 'retry', 1.5", "return 'retry', '5'", "return 'retry', 30001",
-        "return 'retry', 0 / 0", "error('x')"}) {
+        "return 'retry', 1.5", "return 'retry', '5'", "return 'retry', 0 / 0", "error('x')"}) {
     INFO(nonsense);
     World world;
     const auto policies = world.hook(Phase::recover, nonsense);
@@ -353,9 +352,6 @@ TEST_CASE("recover: nonsense falls back to the next candidate, or to stopping") 
     CHECK_FALSE(decision.by_policy);
     CHECK(policies->counts(Phase::recover).errors == 2);
   }
-  World world;
-  const auto policies = world.hook(Phase::recover, "return 'stop', 30000");
-  CHECK(policies->recover(world.request, world.attempt, world.failure).action == Recovery::stop);
 }
 
 TEST_CASE("disconnect: cut, or drain up to an amount") {

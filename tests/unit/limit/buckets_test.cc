@@ -113,6 +113,24 @@ TEST_CASE("keys are bounded, and full buckets are forgotten first") {
   CHECK(buckets.keys() <= kMost);
 }
 
+TEST_CASE("as many keys as there may be are kept, and not one more") {
+  TestClock clock;
+  Buckets buckets(clock);
+  size_t last = 0, keys = 0;
+  // None is ever full, and every shard gets more than its part.
+  for (; keys < limits::bucket_keys_max * 3 / 2; ++keys) {
+    buckets.take("key" + std::to_string(keys), {0, 10}, 5);
+    if (keys % 1024 > 0) continue;
+    const size_t now = buckets.keys();
+    if (now < last || now > limits::bucket_keys_max) FAIL(now << " keys after " << last);
+    last = now;
+  }
+  CHECK(buckets.keys() == limits::bucket_keys_max);
+  buckets.take("one more", {0, 10}, 5);
+  CHECK(buckets.keys() == limits::bucket_keys_max);
+  CHECK(buckets.peek("one more"));  // it is another that goes
+}
+
 TEST_CASE("threads share buckets exactly") {
   SystemClock clock;
   Buckets buckets(clock);
