@@ -113,14 +113,3 @@ ALIVE = []
 
 # Where the bounds stand, each to be used in src and tried in tests.
 LIMITS = "src/base/limits.h"
-# Bounds that no test names yet. The list only shrinks: a new bound comes with its test.
-UNTRIED = {
-    "idempotency_key_bytes_max", "plain_answer_tail_bytes", "error_answer_bytes_max",
-    "connections_max", "handshakes_max", "idle_upstreams_max", "json_padding_bytes",
-    "queue_bytes_high", "mailbox_items_max", "attempts_max", "retries_max",
-    "generations_alive_max", "records_waiting_bytes_max", "record_segment_bytes",
-    "output_default_max", "meter_bytes_max", "price_multipliers_max", "commit_backlog_bytes_max",
-    "budget_forget_ms", "recover_delay_ms_max", "lab_dimensions_max", "load_requests_max",
-    "load_concurrency_max", "load_prompt_tokens_max", "load_differences_listed_max",
-    "bucket_keys_max",
-}
