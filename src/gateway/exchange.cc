@@ -296,9 +296,9 @@ void Exchange::finish() {
   told.status = record.status;
   told.code = record.code;
   told.channel = record.channel;
-  told.provider = at_ < candidates_.size()
-                      ? std::string_view(candidates_[at_].channel->provider.name)
-                      : std::string_view();
+  // Behind a failure the plan goes on to a channel that may never be asked.
+  for (const Candidate& candidate : candidates_)
+    if (candidate.channel->id == record.channel) told.provider = candidate.channel->provider.name;
   told.upstream_model = record.upstream_model;
   told.usage = std::span(usage.data(), used);
   told.usage_source = ledger::name(record.usage.source);

@@ -38,13 +38,15 @@ struct Fixture {
 
 // Channels that fail, asked in order, and a policy that says what to do then.
 struct Row {
-  Row(int channels, const std::string& recover) {
-    gate.edit_sources = [recover](script::SourceTree& tree) {
+  Row(int channels, const std::string& recover, const std::string& observe = "") {
+    gate.edit_sources = [recover, observe](script::SourceTree& tree) {
       tree.scripts.push_back(
-          {"policies/stubborn.lua", "return { recover = function() " + recover + " end }"});
+          {"policies/stubborn.lua", "return { recover = function() " + recover + " end, " +
+                                        "observe = function(_, _, record) " + observe + " end }"});
       for (script::File& file : tree.scripts)
         if (file.path == "policies/chain.lua")
-          file.bytes.replace(file.bytes.find(R"({ "fallback" })"), 14, R"({ "stubborn" })");
+          for (const std::string place : {R"({ "fallback" })", R"({ "observe" })"})
+            file.bytes.replace(file.bytes.find(place), place.size(), R"({ "stubborn" })");
     };
     for (int i = 0; i < channels; ++i) {
       const auto port = static_cast<uint16_t>(9001 + i);
@@ -52,7 +54,8 @@ struct Row {
       upstreams.back()->answer = [](const auto&, auto& guest) {
         guest.say(json_answer("{}", "500 Internal Server Error"));
       };
-      gate.add_channel("channel-" + std::to_string(i), port, i);
+      gate.add_channel("channel-" + std::to_string(i), port, i)->provider.name =
+          "of-" + std::to_string(i);
     }
     gate.credit("10.00");
     gate.serve();
@@ -128,6 +131,23 @@ TEST_CASE("so many attempts are made for a request, and not one more") {
   };
   CHECK(row.gate.ask(ask()).status == 200);
   CHECK(row.asked().back() == 0);
+}
+
+TEST_CASE("who observes is told the provider of the channel that was asked last, or of none") {
+  Row row(limits::attempts_max + 1, "return 'next'",
+          "return { tags = { record.provider or 'none' } }");
+  const auto told = [&] { return row.gate.records.all.back().tags; };
+  CHECK(row.gate.ask(ask()).status == 502);
+  CHECK(told() == std::vector<std::string>{"of-" + std::to_string(limits::attempts_max - 1)});
+  while (row.gate.channels.size() > 2) row.gate.channels.pop_back();
+  row.gate.serve();
+  CHECK(row.gate.ask(ask()).status == 502);
+  CHECK(told() == std::vector<std::string>{"of-1"});  // the plan is at its end
+  row.gate.key = row.gate.run(
+      "key.create", {{"tenant", row.gate.run("tenant.create", {{"name", "Poor"}})["id"]}})["key"];
+  row.gate.serve();
+  CHECK(row.gate.ask(ask()).status == 402);
+  CHECK(told() == std::vector<std::string>{"none"});
 }
 
 TEST_CASE("channels that are not asked because they are full are no attempts") {
