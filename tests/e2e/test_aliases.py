@@ -16,11 +16,19 @@ def upstream(module_workshop):
     return module_workshop.upstream()
 
 
+def started(workshop, upstream, **chain):
+    """A gateway with the alias; `chain` gives modules of the chain a conf."""
+    gateway = workshop.gateway([upstream.channel()], start=False)
+    (gateway.folder / "data" / "aliases.json").write_text(json.dumps({ALIAS: MODEL}))
+    for module, conf in chain.items():
+        gateway.edit("scripts/policies/chain.lua", f'{{ "{module}" }}',
+                     f'{{ "{module}", conf = {conf} }}')
+    return gateway.start()
+
+
 @pytest.fixture(scope="module")
 def gateway(module_workshop, upstream):
-    gateway = module_workshop.gateway([upstream.channel()], start=False)
-    (gateway.folder / "data" / "aliases.json").write_text(json.dumps({ALIAS: MODEL}))
-    return gateway.start()
+    return started(module_workshop, upstream)
 
 
 def test_an_alias_is_served_and_charged_as_its_model(gateway, upstream):
@@ -62,11 +70,7 @@ def test_a_scope_goes_by_id_or_by_the_name_that_is_asked_for(gateway, scope, all
 
 
 def test_what_is_denied_is_denied_by_every_name(workshop, upstream):
-    gateway = workshop.gateway([upstream.channel()], start=False)
-    (gateway.folder / "data" / "aliases.json").write_text(json.dumps({ALIAS: MODEL}))
-    gateway.edit("scripts/policies/chain.lua", '{ "model_scope" }',
-                 f'{{ "model_scope", conf = {{ deny = {{ "{MODEL}" }} }} }}')
-    gateway.start()
+    gateway = started(workshop, upstream, model_scope=f'{{ deny = {{ "{MODEL}" }} }}')
     caller = gateway.caller("10.00")
     for name in (MODEL, ALIAS):
         answer = gateway.chat(caller.key, model=name)
@@ -75,11 +79,7 @@ def test_what_is_denied_is_denied_by_every_name(workshop, upstream):
 
 
 def test_a_limit_of_a_model_counts_all_its_names(workshop, upstream):
-    gateway = workshop.gateway([upstream.channel()], start=False)
-    (gateway.folder / "data" / "aliases.json").write_text(json.dumps({ALIAS: MODEL}))
-    gateway.edit("scripts/policies/chain.lua", '{ "rate_limit" }',
-                 f'{{ "rate_limit", conf = {{ model_rpm = {{ ["{MODEL}"] = 2 }} }} }}')
-    gateway.start()
+    gateway = started(workshop, upstream, rate_limit=f'{{ model_rpm = {{ ["{MODEL}"] = 2 }} }}')
     caller = gateway.caller("10.00")
     statuses = [gateway.chat(caller.key, model=name).status
                 for name in (MODEL, ALIAS, ALIAS, MODEL, OTHER)]
