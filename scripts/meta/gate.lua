@@ -64,8 +64,10 @@ error("never loaded")
 ---@field path string
 ---@field protocol string "openai_chat", ...
 ---@field operation string "chat", ...
----@field model string its id in the catalogue, whichever of its names the client used
----@field requested_model string as the client named it: the id, or an alias
+---@field model string its id in the catalogue, whichever of its names the client used. In observe,
+--- where no such model is offered: as the client named it; where the body was not read: nil
+---@field aliases string[] the model's other names
+---@field requested_model string as the client named it: the id, or an alias; nil as model is
 ---@field session string? what groups the requests of one conversation
 ---@field stream boolean
 ---@field bytes integer of the body

@@ -1,11 +1,26 @@
 -- Which models a key may call: those it was created with (key create --models), and those its
--- token group may use. A name is a model's id, which stands for all its names, or an alias, which
--- stands for itself; it may hold '*' for any characters: "gpt-4o*".
+-- token group may use. A model's id allows it by all its names, an alias by that name alone; denied
+-- by any of its names, it is denied. A name may hold '*' for any characters: "gpt-4o*".
 
 ---@param req gate.Request
 ---@param names string[]
 local function is_among(req, names)
   return gate.text.matches(req.model, names) or gate.text.matches(req.requested_model, names)
+end
+
+---@param req gate.Request
+---@param names string[]
+local function is_denied(req, names)
+  if #names == 0 then
+    return false
+  end
+  local aliases = req.aliases
+  for i = 1, #aliases do
+    if gate.text.matches(aliases[i], names) then
+      return true
+    end
+  end
+  return gate.text.matches(req.model, names)
 end
 
 ---@type gate.Policy
@@ -26,7 +41,7 @@ return {
     end
     local allowed = (#of_key == 0 or is_among(req, of_key))
       and (not of_group or is_among(req, of_group))
-      and not is_among(req, conf.deny)
+      and not is_denied(req, conf.deny)
     if not allowed then
       return gate.refuse(
         403,
@@ -50,12 +65,19 @@ return {
     t.refused(403, "model_not_allowed", t.admit({ deny = { "gpt-*" } }, with({})))
 
     local function by_alias(key)
-      return t.request({ model = "gpt-4o-mini", requested_model = "fast", key = key })
+      return t.request({
+        model = "gpt-4o-mini",
+        aliases = { "mini", "fast" },
+        requested_model = "fast",
+        key = key,
+      })
     end
     t.equal(t.admit({}, by_alias({ models = { "fast" } })), nil)
     t.equal(t.admit({}, by_alias({ models = { "gpt-4o-mini" } })), nil)
     t.refused(403, "model_not_allowed", t.admit({}, with({ models = { "fast" } })))
     t.refused(403, "model_not_allowed", t.admit({ deny = { "gpt-4o-mini" } }, by_alias({})))
     t.refused(403, "model_not_allowed", t.admit({ deny = { "fast" } }, by_alias({})))
+    t.refused(403, "model_not_allowed", t.admit({ deny = { "mini" } }, by_alias({})))
+    t.equal(t.admit({ deny = { "gpt-4o", "faster" } }, by_alias({})), nil)
   end,
 }

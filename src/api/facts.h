@@ -76,6 +76,7 @@ struct RequestFacts {
   std::string_view protocol;         // "openai_chat"
   std::string_view operation;        // "chat"
   std::string_view model;            // its id in the catalogue
+  Texts aliases;                     // the model's other names
   std::string_view requested_model;  // as the client named it: that id, or an alias
   std::string_view session;  // what groups requests of one conversation; empty: nothing does
   bool stream = false;

@@ -62,6 +62,7 @@ constexpr ViewField kRequestFields[] = {
     field<&RequestFacts::protocol>("protocol"),
     field<&RequestFacts::operation>("operation"),
     field<&RequestFacts::model>("model"),
+    field<&RequestFacts::aliases>("aliases"),
     field<&RequestFacts::requested_model>("requested_model"),
     field<&RequestFacts::session>("session"),
     field<&RequestFacts::stream>("stream"),

@@ -7,7 +7,7 @@
 
 namespace mg::cli {
 
-inline event::Task<Result<>> pause(event::UvLoop& loop, int64_t ms) {
+inline event::Task<Result<>> rest(event::UvLoop& loop, int64_t ms) {
   co_await event::sleep_ms(loop, ms);
   co_return Result<>();
 }
@@ -22,7 +22,7 @@ auto when_free(event::UvLoop& loop, int64_t wait_ms, Attempt attempt) {
     auto result = attempt();
     if (result || result.error().code != Errc::conflict) return result;
     if (loop.clock().monotonic_ns() >= deadline_ns) return result;
-    (void)run_to_end(loop, pause(loop, kStepMs));
+    (void)run_to_end(loop, rest(loop, kStepMs));
   }
 }
 

@@ -6,7 +6,7 @@
 namespace mg::cli {
 namespace {
 
-constexpr int64_t kWaitMs = 2000;
+constexpr int64_t kStartWaitMs = 2000;
 
 int serve(const Cli& cli) {
   auto config = server::load_config(cli.config, server::process_environment);
@@ -16,7 +16,7 @@ int serve(const Cli& cli) {
   server::PrintedAnnouncements announcements;
   event::UvLoop waiting(clock);
   // A command, or the server before us, may be about to give up the store and the addresses.
-  auto process = when_free(waiting, kWaitMs,
+  auto process = when_free(waiting, kStartWaitMs,
                            [&] { return server::Process::start(*config, clock, announcements); });
   if (!process) return failed(process.error().what);
   (*process)->run();

@@ -1,5 +1,6 @@
-// The way between threads: a queue whose consumer takes everything at once. It refuses nothing; how
-// much can wait is bounded by those who send (limits::ledger_commands_max for each worker).
+// The way between threads: a queue whose consumer takes everything at once. It refuses nothing: who
+// sends is bounded. A worker has at most limits::ledger_commands_max unanswered commands, and a
+// hold has one resolution; between the main thread and the workers each message is waited for.
 #pragma once
 
 #include <functional>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <tl/expected.hpp>
 
 #include "base/address.h"
 #include "directory/snapshot.h"
@@ -16,14 +17,9 @@ struct Caller {
 };
 
 // Keys travel as "Authorization: Bearer KEY", "x-api-key: KEY" or "api-key: KEY"; where several
-// are given they must agree. Refusals: invalid_api_key; and key_expired and tenant_suspended, of
-// callers that are known.
-struct Authentication {
-  Caller caller;  // empty: nobody knows who calls
-  No no;
-};
-Authentication authenticate(const http::Headers& headers, const directory::Snapshot& directory,
-                            int64_t now_ms);
+// are given they must agree. Refusals: invalid_api_key, key_expired, tenant_suspended.
+tl::expected<Caller, Refusal> authenticate(const http::Headers& headers,
+                                           const directory::Snapshot& directory, int64_t now_ms);
 
 // The digest under which a secret is stored.
 directory::SecretDigest secret_digest(std::string_view secret);

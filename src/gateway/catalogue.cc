@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
+#include "base/label.h"
 #include "base/limits.h"
 
 namespace mg::gateway {
@@ -215,6 +216,10 @@ Result<std::shared_ptr<const Catalogue>> Catalogue::parse(std::string_view model
     return fail(Errc::invalid, std::string("models.json: ") + simdjson::error_message(error));
   reader.read(document, catalogue->models_);
   const auto add_name = [&](std::string_view name, size_t at) {
+    if (!is_label(name, limits::model_name_bytes_max))
+      reader.problem(name, "a name must have from 1 to " +
+                               std::to_string(limits::model_name_bytes_max) +
+                               " bytes and no control characters");
     if (!catalogue->by_name_.emplace(name, at).second)
       reader.problem(name, "the name is used twice");
   };

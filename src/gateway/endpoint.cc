@@ -146,11 +146,11 @@ void Endpoint::answer_ready(http::ServerConnection& client) {
 
 void Endpoint::answer_models(http::ServerConnection& client, std::string_view model) {
   const World& world = *services_.serving->world;
-  const Authentication who =
+  const auto caller =
       authenticate(client.head().headers, world.directory(), services_.loop.clock().wall_ms());
-  if (who.no) return refuse(client, *who.no);
-  if (model.empty()) return respond(client, 200, kJsonType, model_list(world, *who.caller.key));
-  const auto one = model_entry(world, *who.caller.key, unescaped(model));
+  if (!caller) return refuse(client, caller.error());
+  if (model.empty()) return respond(client, 200, kJsonType, model_list(world, *caller->key));
+  const auto one = model_entry(world, *caller->key, unescaped(model));
   if (!one)
     return refuse(client, refusal(Code::model_not_found,
                                   "this model does not exist or is not offered here", "model"));

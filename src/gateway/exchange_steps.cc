@@ -46,13 +46,13 @@ No Exchange::authenticate() {
                        services_.settings.trusted_proxies);
   path_ = path_of(operation_);
   if (const auto origin = head.headers.find("origin")) origin_ = *origin;
-  Authentication who = gateway::authenticate(head.headers, serving_->world->directory(), wall_ms_);
-  caller_ = std::move(who.caller);
-  if (!caller_.key) return std::move(who.no);
+  auto caller = gateway::authenticate(head.headers, serving_->world->directory(), wall_ms_);
+  if (!caller) return std::move(caller.error());
+  caller_ = std::move(*caller);
   key_text_ = caller_.key->id.text(kKeyPrefix);
   services_.metrics.started[static_cast<size_t>(operation_)].add();
   services_.metrics.in_flight.add();
-  return std::move(who.no);
+  return std::nullopt;
 }
 
 event::Task<No> Exchange::read_request() {
@@ -174,6 +174,7 @@ const api::RequestFacts& Exchange::facts() {
   out.protocol = "openai_chat";
   out.operation = name(operation_);
   out.model = model_ ? std::string_view(model_->id) : std::string_view(body_.model());
+  if (model_) out.aliases = model_->aliases;
   out.requested_model = body_.model();
   out.session = body_.session();
   out.stream = body_.is_stream();

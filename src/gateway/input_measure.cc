@@ -118,7 +118,7 @@ class ChatMeasure {
       } else if (key == "function_call") {
         add_function(value);
       } else if (key == "audio") {
-        shape_.add_reference();
+        if (!value.is_null()) shape_.add_reference();
         if (!value.is_object()) add_unknown(value, shape_);
       } else if (is_any_of(key, {"role", "tool_call_id", "id", "type"})) {
         add_short(value);

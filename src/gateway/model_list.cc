@@ -7,7 +7,8 @@
 namespace mg::gateway {
 namespace {
 
-// As the policy model_scope judges: by the model's id, or by the name it is asked for by.
+// By the key's own list, as the policy model_scope reads it: by the model's id, or by the name it
+// is asked for by. Groups and other policies may refuse more.
 bool may_use(const directory::ApiKey& key, const Model& model, std::string_view name) {
   return key.models.empty() ||
          std::any_of(key.models.begin(), key.models.end(), [&](const std::string& pattern) {

@@ -128,7 +128,7 @@ Result<std::unique_ptr<CertifiedKey>> load_certified(const CertificateFiles& fil
   if (status != 0)
     return tl::unexpected(library_error(Errc::invalid, "private key " + files.key, status));
   if (check_pair(&loaded->chain.pk, &loaded->key) != 0)
-    return fail(Errc::conflict,
+    return fail(Errc::invalid,
                 "the private key " + files.key + " is not that of the certificate " + files.cert);
   loaded->names = names_of(loaded->chain);
   return loaded;

@@ -39,7 +39,7 @@ struct CertificateFiles {
 // first of the list answers those that ask for none, or for an unknown one.
 class ServerCredentials {
  public:
-  // Errors name the file and the reason: not_found, invalid, conflict (the key is another
+  // Errors name the file and the reason: not_found, invalid (also where the key is another
   // certificate's). An expired certificate loads: the caller looks at expires_wall_ms().
   static Result<std::shared_ptr<const ServerCredentials>> load(
       const std::vector<CertificateFiles>& files, std::shared_ptr<TicketKeys> tickets);

@@ -69,8 +69,9 @@ def test_a_scope_goes_by_id_or_by_the_name_that_is_asked_for(gateway, scope, all
         assert gateway.get(f"/v1/models/{name}", caller.key).status == 404
 
 
-def test_what_is_denied_is_denied_by_every_name(workshop, upstream):
-    gateway = started(workshop, upstream, model_scope=f'{{ deny = {{ "{MODEL}" }} }}')
+@pytest.mark.parametrize("denied", [MODEL, ALIAS, "house/*"])
+def test_what_is_denied_is_denied_by_every_name(workshop, upstream, denied):
+    gateway = started(workshop, upstream, model_scope=f'{{ deny = {{ "{denied}" }} }}')
     caller = gateway.caller("10.00")
     for name in (MODEL, ALIAS):
         answer = gateway.chat(caller.key, model=name)

@@ -160,11 +160,11 @@ BAD, DENIED, UNKNOWN = "invalid_request_error", "permission_error", "authenticat
 LONG = "word " * 1000
 POINTS = "/v1/embeddings"
 ROWS = [
-    Row(suspended, 403, "tenant_suspended", DENIED),
-    Row(suspended_above, 403, "tenant_suspended", DENIED),
-    Row(employee_of_a_suspended_company, 403, "tenant_suspended", DENIED),
-    Row(expired, 403, "key_expired", DENIED),
-    Row(expired_just_now, 403, "key_expired", DENIED),
+    Row(suspended, 403, "tenant_suspended", DENIED, is_known=False),
+    Row(suspended_above, 403, "tenant_suspended", DENIED, is_known=False),
+    Row(employee_of_a_suspended_company, 403, "tenant_suspended", DENIED, is_known=False),
+    Row(expired, 403, "key_expired", DENIED, is_known=False),
+    Row(expired_just_now, 403, "key_expired", DENIED, is_known=False),
     Row(revoked, 401, "invalid_api_key", UNKNOWN, is_known=False),
     Row(expired_and_revoked, 401, "invalid_api_key", UNKNOWN, is_known=False),
     Row(short_agent, 503, "no_channel_available", "api_error",

@@ -191,4 +191,4 @@ def test_a_file_that_is_never_left_alone_is_named(workshop):
     told = [json.loads(line) for line in gateway.program.stderr().splitlines()
             if "sources_busy" in line]
     assert [line["path"] for line in told] == [str(busy)]
-    wait_for(lambda: ready(gateway)["generation"] == before + 1)
+    wait_for(lambda: ready(gateway)["generation"] > before)

@@ -160,6 +160,20 @@ def test_a_long_text_is_charged_for_wherever_it_stands(gateway, upstream, prices
     assert nanos(decision["held"]) >= prices.cost(MODEL, input=TRUE_TOKENS, output=16)
 
 
+def test_what_is_not_there_costs_nothing(gateway, tells):
+    """SDKs send an answer back as they had it, with every member that it might have had."""
+    caller = gateway.caller("10.00")
+    nothing = dict.fromkeys(["audio", "refusal", "function_call", "tool_calls", "annotations", "name",
+                             "reasoning", "reasoning_content", "thinking", "prefix"])
+    settings = dict.fromkeys(["tools", "functions", "response_format", "prediction", "documents",
+                              "previous_response_id", "conversation", "stop", "user"])
+    tells(20)
+    bounds = [gateway.explain(ask(gateway, caller.key, body).request_id)["decision"]
+              ["input_tokens_bound"] for body in (message(), message(**nothing), top(),
+                                                  top(**settings))]
+    assert bounds[0] == bounds[1] and bounds[2] == bounds[3], bounds
+
+
 # --- What cannot be sized from here ---
 
 

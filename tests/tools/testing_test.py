@@ -75,7 +75,8 @@ def test_tests_run_two_at_a_time_only_when_all_is_built(monkeypatch, tmp_path):
     both = ran(monkeypatch, tmp_path, stage("make", ["true"], lane="build"),
                stage("a", meeting("a", "b", 20)), stage("b", meeting("b", "a", 20)))
     assert [both.outcomes[name].failed for name in ("a", "b")] == [0, 0]
-    busy = ran(monkeypatch, tmp_path, stage("make", ["sleep", "4"], lane="build"),
+    wait_for_d = ["bash", "-c", f"until [ -e {tmp_path}/d ]; do sleep 0.05; done"]
+    busy = ran(monkeypatch, tmp_path, stage("make", wait_for_d, lane="build"),
                stage("c", meeting("c", "d", 1)), stage("d", meeting("d", "c", 1)))
     assert [busy.outcomes[name].failed for name in ("c", "d")] == [1, 0]
 

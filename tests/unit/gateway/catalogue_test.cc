@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 #include <cstdio>
 
+#include "base/limits.h"
 #include "support/corpus.h"
 
 using namespace mg;
@@ -100,6 +101,18 @@ TEST_CASE("aliases of the catalogue and of the operator find the model") {
   CHECK(catalogue->find("m-1") == catalogue->find("m"));
   CHECK(catalogue->find("fast") == catalogue->find("m"));
   CHECK_FALSE(catalogue->find("M"));
+}
+
+TEST_CASE("a name is as long as a request may name it") {
+  const std::string model = R"({"id":"m","provider":"p"})";
+  const auto is_taken = [&](const std::string& name) {
+    return problems(model, "", "{\"" + name + "\":\"m\"}").empty();
+  };
+  const std::string longest(limits::model_name_bytes_max, 'x');
+  CHECK(is_taken(longest));
+  CHECK(is_taken("house/fast"));
+  for (const std::string& name : {longest + "x", std::string(), std::string("a\\nb")})
+    CHECK_FALSE(is_taken(name));
 }
 
 TEST_CASE("the shipped catalogue loads and agrees with the facts it was made from") {
