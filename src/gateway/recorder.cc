@@ -41,15 +41,19 @@ Result<Segments> segments(const std::string& directory) {
 
 }  // namespace
 
-Result<std::unique_ptr<Recorder>> Recorder::open(std::string directory, Clock& clock) {
+Result<std::unique_ptr<Recorder>> Recorder::open(RecorderOptions options, Clock& clock) {
   std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) return fail(Errc::io, directory + ": " + error.message());
-  return std::unique_ptr<Recorder>(new Recorder(std::move(directory), clock));
+  std::filesystem::create_directories(options.directory, error);
+  if (error) return fail(Errc::io, options.directory + ": " + error.message());
+  return std::unique_ptr<Recorder>(new Recorder(std::move(options), clock));
 }
 
-Recorder::Recorder(std::string directory, Clock& clock)
-    : directory_(std::move(directory)), clock_(clock), thread_([this] { write_all(); }) {}
+Recorder::Recorder(RecorderOptions options, Clock& clock)
+    : directory_(std::move(options.directory)),
+      free_bytes_min_(options.free_bytes_min),
+      free_space_(options.free_space ? *options.free_space : statvfs_),
+      clock_(clock),
+      thread_([this] { write_all(); }) {}
 
 Recorder::~Recorder() {
   {
@@ -64,13 +68,26 @@ Recorder::~Recorder() {
 void Recorder::add(std::string& lines) {
   std::lock_guard lock(mutex_);
   if (waiting_.size() + lines.size() > limits::records_waiting_bytes_max) {
-    dropped_ += static_cast<uint64_t>(std::count(lines.begin(), lines.end(), '\n'));
+    drop(lines);
   } else if (waiting_.empty()) {
     waiting_.swap(lines);
   } else {
     waiting_.append(lines);
   }
   lines.clear();
+}
+
+void Recorder::drop(const std::string& lines) {
+  dropped_ += static_cast<uint64_t>(std::count(lines.begin(), lines.end(), '\n'));
+}
+
+// What cannot be seen counts as room: writing will find out.
+bool Recorder::has_room(const std::string& lines) {
+  const Result<uint64_t> free = free_space_.free_bytes(directory_);
+  const bool is_low = free && (*free < lines.size() || *free - lines.size() < free_bytes_min_);
+  if (is_low && !is_low_told_) log_warning("records_dropped", {{"reason", "the disk is low"}});
+  is_low_told_ = is_low;
+  return !is_low;
 }
 
 uint64_t Recorder::dropped() const {
@@ -91,7 +108,10 @@ void Recorder::write_all() {
       lines.swap(waiting_);
       last = stop_;
     }
-    if (!lines.empty()) {
+    if (!lines.empty() && !has_room(lines)) {
+      std::lock_guard lock(mutex_);
+      drop(lines);
+    } else if (!lines.empty()) {
       if (const Result<> written = write_segment(lines); !written)
         log_error("records_not_written", {{"reason", written.error().what}});
     }

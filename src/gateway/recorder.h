@@ -13,35 +13,50 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/result.h"
+#include "ledger/disk.h"
 
 namespace mg::gateway {
+
+struct RecorderOptions {
+  std::string directory;
+  // With less than that free, records are dropped: who may only be refused must not take the room
+  // in which open holds are settled.
+  uint64_t free_bytes_min = 0;
+  ledger::FreeSpace* free_space = nullptr;  // null: what the file system says
+};
 
 class Recorder {
  public:
   static constexpr int64_t flush_ms = 200;
 
   // Errors: io, when the directory cannot be made.
-  static Result<std::unique_ptr<Recorder>> open(std::string directory, Clock& clock);
+  static Result<std::unique_ptr<Recorder>> open(RecorderOptions options, Clock& clock);
   ~Recorder();  // writes what it has
   Recorder(const Recorder&) = delete;
 
   // Takes lines over, leaving `lines` empty with its memory. When the disk does not keep up, lines
-  // beyond limits::records_waiting_bytes_max are dropped and counted.
+  // beyond limits::records_waiting_bytes_max are dropped and counted, and when it is low, all.
   void add(std::string& lines);
   uint64_t dropped() const;
 
  private:
-  Recorder(std::string directory, Clock& clock);
+  Recorder(RecorderOptions options, Clock& clock);
   void write_all();
+  bool has_room(const std::string& lines);
+  void drop(const std::string& lines);  // with the mutex held
   Result<> write_segment(const std::string& lines);
 
   const std::string directory_;
+  const uint64_t free_bytes_min_;
+  ledger::StatvfsSpace statvfs_;
+  ledger::FreeSpace& free_space_;
   Clock& clock_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::string waiting_;
   uint64_t dropped_ = 0;
   bool stop_ = false;
+  bool is_low_told_ = false;  // this one and the segment are the thread's own
   int segment_ = -1;
   uint64_t segment_bytes_ = 0;
   std::thread thread_;

@@ -113,7 +113,7 @@ Result<> Process::open_store() {
   client_ = std::make_unique<ledger::Client>(*ledger_, loop_);
   MG_TRY(editor_, directory::Editor::open(*ledger_, *client_));
   MG_TRY(vault_, control::Vault::open(config_.master_key));
-  MG_TRY(recorder_, gateway::Recorder::open(config_.records(), clock_));
+  MG_TRY(recorder_, gateway::Recorder::open({config_.records(), config_.disk_low_bytes}, clock_));
   books_.emplace(*ledger_, *client_, *editor_);
   writing_.emplace(control::Writing{*client_, *editor_});
   operations_.emplace(

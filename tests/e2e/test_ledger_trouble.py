@@ -1,6 +1,7 @@
 """A ledger that cannot promise anything: a disk that is full, or one that fails in a commit. Nobody
 is served on credit, nobody is told what did not happen, and what was told stays."""
 
+import re
 import socket
 import threading
 import time
@@ -92,6 +93,18 @@ def place(workshop):
     place.fuse.close()
 
 
+def wait_for_dropped(gateway, least, seconds=5):
+    """Until that many records were dropped; the metrics then."""
+    deadline = time.monotonic() + patience(seconds)
+    while True:
+        page = gateway.get("/metrics").body.decode()
+        dropped = int(re.search(r"^moongate_records_dropped_total (\d+)$", page, re.M)[1])
+        if dropped >= least:
+            return page
+        assert time.monotonic() < deadline, dropped
+        time.sleep(0.05)
+
+
 # --- A full disk ---
 
 
@@ -121,6 +134,7 @@ def test_below_the_mark_new_requests_are_refused_and_open_ones_settled(place):
     fuse.set_space(LOW - 1)
     place.credit()  # money may still come in
     assert place.ready() == (503, "disk_low")
+    records = sum(path.stat().st_size for path in (gateway.state / "records").iterdir())
     place.assert_all_are_refused()
     place.tap.opened.set()
     for stream in streams:
@@ -129,10 +143,17 @@ def test_below_the_mark_new_requests_are_refused_and_open_ones_settled(place):
     wallet = gateway.wait_unheld(place.caller.tenant)
     assert wallet["balance"] == place.credited - 5 * 1650
     place.assert_all_are_refused()
+    # Refusals take no room either.
+    page = wait_for_dropped(gateway, 2 * CONNECTIONS)
+    assert "\nmoongate_ledger_takes_holds 0\n" in page
+    assert records == sum(path.stat().st_size for path in (gateway.state / "records").iterdir())
 
     fuse.set_space(LOW)
-    assert gateway.chat(place.caller.key).status == 200  # the very next request
+    answer = gateway.chat(place.caller.key)
+    assert answer.status == 200  # the very next request
     assert place.ready() == (200, "ok")
+    fuse.set_space(PLENTY)
+    assert gateway.explain(gateway.chat(place.caller.key).request_id)["decision"]["status"] == 200
 
 
 def test_far_below_the_mark_the_ballast_is_given_up_and_taken_back(place):

@@ -72,7 +72,7 @@ TEST_CASE("as many records wait for the disk as may; one byte more is dropped an
   const test::TempDir dir(test::TempDir::On::memory);
   SteppedClock clock;
   const StuckDisk disk(dir.path(), clock);
-  auto recorder = *Recorder::open(dir.path(), clock);
+  auto recorder = *Recorder::open({dir.path()}, clock);
   // More than a pipe holds: the writer is stuck with it, and nothing waits behind.
   constexpr size_t kStuck = 1 * limits::MiB;
   std::string lines = line_of(kStuck);
@@ -108,7 +108,7 @@ TEST_CASE("as many records wait for the disk as may; one byte more is dropped an
 TEST_CASE("a segment that is full is followed by another") {
   const test::TempDir dir(test::TempDir::On::memory);
   SteppedClock clock;
-  auto recorder = *Recorder::open(dir.path(), clock);
+  auto recorder = *Recorder::open({dir.path()}, clock);
   const auto size_of = [&](int64_t begun_ms) -> uintmax_t {
     std::error_code none;
     const auto size = std::filesystem::file_size(dir / (std::to_string(begun_ms) + ".jsonl"), none);
@@ -130,4 +130,41 @@ TEST_CASE("a segment that is full is followed by another") {
   REQUIRE(write(4'000, 10, 3'000));
   CHECK(size_of(1'000) == limits::record_segment_bytes);
   CHECK(size_of(2'000) == 0);
+}
+
+TEST_CASE("with a byte less room than there must stay, records are dropped and counted") {
+  class Space final : public ledger::FreeSpace {
+   public:
+    Result<uint64_t> free_bytes(const std::string&) override { return left.load(); }
+    std::atomic<uint64_t> left = 0;
+  };
+  const test::TempDir dir(test::TempDir::On::memory);
+  SteppedClock clock;
+  Space space;
+  constexpr uint64_t kStays = 64 * limits::MiB;
+  auto recorder = *Recorder::open({dir.path(), kStays, &space}, clock);
+  const auto written = [&] {
+    uint64_t bytes = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(dir.path()))
+      bytes += entry.file_size();
+    return bytes;
+  };
+  const auto wait_for = [](const auto& what) {
+    for (int i = 0; i < 1000 && !what(); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    return what();
+  };
+  for (const uint64_t left : {kStays + 99, kStays, uint64_t{50}, uint64_t{0}}) {
+    space.left = left;
+    const uint64_t before = recorder->dropped();
+    std::string lines = line_of(40) + line_of(60);
+    recorder->add(lines);
+    CHECK(wait_for([&] { return recorder->dropped() == before + 2; }));
+  }
+  CHECK(written() == 0);
+  space.left = kStays + 100;
+  std::string lines = line_of(40) + line_of(60);
+  recorder->add(lines);
+  CHECK(wait_for([&] { return written() == 100; }));
+  CHECK(recorder->dropped() == 8);
 }
