@@ -46,12 +46,16 @@ class Arrivals final : public event::ReadSink {
     return std::nullopt;
   }
 
+  struct Rest {
+    std::string bytes;
+    std::optional<Error> end;  // told once only: who reads next would not hear of it
+  };
   // The handshake is over, the stream is somebody else's to read.
-  std::string release() {
+  Rest release() {
     inner_.read_stop();
     deadline_.stop();
     is_released_ = true;
-    return std::move(bytes_);
+    return {std::move(bytes_), std::move(end_)};
   }
 
  private:
@@ -131,9 +135,9 @@ event::Task<Result<std::unique_ptr<Stream>>> shake_hands(event::Loop& loop,
     arrivals.put_back(step->rest);
     if (*step->outcome == Engine::Handshake::done) break;
   }
-  std::string received = arrivals.release();
+  Arrivals::Rest rest = arrivals.release();
   co_return std::make_unique<Stream>(loop, std::move(inner), std::move(step->engine),
-                                     std::move(received));
+                                     std::move(rest.bytes), std::move(rest.end));
 }
 
 }  // namespace

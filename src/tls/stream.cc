@@ -13,12 +13,13 @@
 namespace mg::tls {
 
 Stream::Stream(event::Loop& loop, std::unique_ptr<event::Stream> inner,
-               std::unique_ptr<Engine> engine, std::string received)
+               std::unique_ptr<Engine> engine, std::string received, std::optional<Error> end)
     : loop_(loop),
       inner_(std::move(inner)),
       engine_(std::move(engine)),
       kept_(std::move(received)) {
   follow(*inner_);
+  if (end) on_read_end(std::move(*end));
 }
 
 Stream::~Stream() {

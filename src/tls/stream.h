@@ -29,7 +29,7 @@ class Stream final : public event::Stream, private event::ReadSink, private even
  public:
   // Use accept() and connect().
   Stream(event::Loop& loop, std::unique_ptr<event::Stream> inner, std::unique_ptr<Engine> engine,
-         std::string received);
+         std::string received, std::optional<Error> end);
   ~Stream() override;
 
   void read_start(event::ReadSink& sink) override;

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import threading
 import time
@@ -131,6 +132,27 @@ def test_a_session_is_resumed_with_a_ticket(gateway, authority):
     assert session.has_ticket
     with shake(gateway, context, session=session) as second:
         assert second.session_reused
+
+
+def test_who_leaves_with_the_last_word_of_a_handshake_is_seen_to_leave(gateway, authority):
+    """A resumed handshake ends with the client's word: its end may come before that was read."""
+    context = client_context(authority, maximum_version=ssl.TLSVersion.TLSv1_2)
+    with shake(gateway, context) as first:
+        session = first.session
+
+    def open_files():
+        return len(os.listdir(f"/proc/{gateway.pid}/fd"))
+
+    before = open_files()
+    for number in range(100):
+        with shake(gateway, context, session=session) as leaving:
+            assert leaving.session_reused
+            if number % 2:
+                leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    deadline = time.monotonic() + patience(5)  # far below any limit on idle connections
+    while open_files() > before + 2:
+        assert time.monotonic() < deadline, (before, open_files())
+        time.sleep(0.05)
 
 
 def test_plain_http_on_a_tls_port_and_garbage_harm_nobody(gateway, authority):
