@@ -152,9 +152,12 @@ void print_guide(const Scene& scene, const Account& account) {
       url.c_str(), account.key.c_str(), kModel);
   const bool is_vendors = std::any_of(scene.vendors.begin(), scene.vendors.end(), serves_model);
   std::printf(
-      "\n%s To turn that around, let route() in\n"
-      "  %s\nreturn the candidates in another order, save, and send the request again: see\n"
-      "x-moongate-channel in its head.\n"
+      "\n%s To turn that around, put this line before \"return order\" in\n"
+      "  %s\n\n"
+      "    for i = 2, #order do if order[i].channel == \"lab-west\" then "
+      "order[1], order[i] = order[i], order[1] end end\n\n"
+      "save, and send the request again: see x-moongate-channel in its head. What fails the\n"
+      "file's own selftest is refused, and said here.\n"
       "\nWhat was spent, and why:\n\n"
       "  moongate --config %s wallet show --tenant %s\n"
       "  moongate --config %s explain REQUEST_ID     (x-request-id of an answer)\n\n"

@@ -3,6 +3,7 @@ their keys, says those to nobody, and leaves nothing behind."""
 
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -129,6 +130,23 @@ def test_what_it_prints_works_as_printed(demo, shell):
     assert re.search(r"lab-west .* kept", story), story
     config = one_of(r"--config (\S+)", guide)
     assert "clean" in shell(f"moongate --config {config} ledger verify")
+
+
+def test_the_line_it_prints_turns_routing_around(demo, shell, tmp_path):
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    program = demo("--port", "0", scripts=tmp_path / "scripts")
+    guide = program.wait_guide()
+    change = section(guide, 'put this line before "return order" in', "save, and send")
+    path, line = (text for text in change.splitlines() if text.strip())
+    policy = Path(path.strip())
+    text = policy.read_text()
+    assert policy.is_relative_to(tmp_path) and text.count("    return order\n") == 1
+    policy.write_text(text.replace("    return order\n", f"{line}\n    return order\n"))
+    curl = section(guide, "With curl:", "With the OpenAI SDK")
+    deadline = time.monotonic() + patience(5)
+    while "x-moongate-channel: lab-west" not in shell(curl).lower():
+        assert time.monotonic() < deadline, program.stderr()
+        time.sleep(0.1)
 
 
 def test_the_python_lines_are_python_and_name_url_and_key(demo):
