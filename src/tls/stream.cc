@@ -81,7 +81,8 @@ void Stream::deliver(std::string_view received) {
       (void)send(scratch.ciphered());  // an alert or the like; a failure is told to the writers
       scratch.ciphered().clear();
     }
-    if (!read && !end_) end_ = read.error();
+    // A close_notify that waited here was sent before the connection ended, however that ended.
+    if (!read && (!end_ || read.error().code == Errc::closed)) end_ = read.error();
     keep_new_session();
     if (filled > 0) {
       sink_->on_bytes({room.data(), filled});

@@ -69,7 +69,7 @@ class Pipe final : public event::Stream, private event::Deferred {
 
  private:
   void come() {
-    const bool has_news = !inbox_.empty() || end_;
+    const bool has_news = !inbox_.empty() || (end_ && !told_);
     if (reading_ && has_news && !is_linked()) loop_.defer(*this);
   }
   // From our queue into the other's inbox, as far as there is room.
@@ -85,8 +85,9 @@ class Pipe final : public event::Stream, private event::Deferred {
   void run() override {
     if (!reading_) return;
     if (inbox_.empty()) {
-      if (!end_) return;
+      if (!end_ || told_) return;
       reading_ = false;
+      told_ = true;
       sink_->on_read_end(*end_);
       return;
     }
@@ -115,6 +116,7 @@ class Pipe final : public event::Stream, private event::Deferred {
   std::string queue_;  // written, not yet under way
   std::string inbox_;  // under way to us
   std::optional<Error> end_;
+  bool told_ = false;  // once, as event::ReadSink says
   uint64_t written_bytes_ = 0;
   bool reading_ = false;
   bool finished_ = false;

@@ -145,6 +145,23 @@ Task<> end_by_abort(event::Loop& loop) {
   CHECK(at_client.end->code == Errc::io);
 }
 
+// A connection on which the server says a byte, behind which a ticket has come. Whether it was
+// resumed.
+Task<bool> exchange_a_byte(event::Loop& loop, ClientSessions& sessions) {
+  Connected made;
+  co_await join(loop, made, sessions);
+  REQUIRE(made.client);
+  REQUIRE(made.server);
+  Collector at_client;
+  (*made.client)->read_start(at_client);
+  REQUIRE((*made.server)->write("x"));
+  const bool came = co_await at_client.until(1);
+  CHECK(came);
+  CHECK((*made.client)->was_resumed() == (*made.server)->was_resumed());
+  CHECK((*made.server)->server_name() == "localhost");
+  co_return (*made.server)->was_resumed();
+}
+
 // What was sent right behind the handshake, and its end, wait for the first who reads.
 Task<> read_late(event::Loop& loop) {
   Connected made;
@@ -161,6 +178,38 @@ Task<> read_late(event::Loop& loop) {
   CHECK(!more);
   CHECK(at_server.bytes == "early");
   CHECK(at_server.end->code == Errc::closed);
+}
+
+enum class Leaving : uint8_t { in_order, by_abort };
+
+Task<> connect_and_leave(event::Loop& loop, std::unique_ptr<event::Stream> inner, Connected& out,
+                         Leaving how) {
+  co_await connect_into(loop, std::move(inner), out, "localhost");
+  REQUIRE(out.client);
+  REQUIRE((*out.client)->was_resumed());
+  REQUIRE((*out.client)->write("early"));
+  how == Leaving::in_order ? (*out.client)->finish() : (*out.client)->abort();
+}
+
+// A resumed handshake ends with the client's word. What comes right behind it, and the end, are
+// there before the server has read that word.
+Task<> leave_with_the_last_word(event::Loop& loop, Leaving how) {
+  ClientSessions sessions;
+  co_await exchange_a_byte(loop, sessions);
+  Connected made;
+  made.sessions = &sessions;
+  auto [a, b] = Pipe::make(loop);
+  loop.spawn(accept_into(loop, std::move(a), made, World::get().server));
+  loop.spawn(connect_and_leave(loop, std::move(b), made, how));
+  co_await made.both.wait();
+  REQUIRE(made.server);
+  Collector at_server;
+  (*made.server)->read_start(at_server);
+  CHECK(at_server.bytes.empty());
+  const bool more = co_await at_server.until(1000);
+  CHECK(!more);
+  CHECK(at_server.bytes == "early");
+  CHECK(at_server.end->code == (how == Leaving::in_order ? Errc::closed : Errc::io));
 }
 
 Task<> write_to_nobody(event::Loop& loop) {
@@ -228,18 +277,8 @@ Task<> destroy_inside(event::Loop& loop, Destroyer::When when) {
 Task<> resume(event::Loop& loop) {
   ClientSessions sessions;
   for (int i = 0; i < 3; ++i) {
-    Connected made;
-    co_await join(loop, made, sessions);
-    REQUIRE(made.client);
-    REQUIRE(made.server);
-    Collector at_client;
-    (*made.client)->read_start(at_client);
-    REQUIRE((*made.server)->write("x"));
-    const bool came = co_await at_client.until(1);
-    CHECK(came);
-    CHECK((*made.client)->was_resumed() == (i > 0));
-    CHECK((*made.server)->was_resumed() == (i > 0));
-    CHECK((*made.server)->server_name() == "localhost");
+    const bool was_resumed = co_await exchange_a_byte(loop, sessions);
+    CHECK(was_resumed == (i > 0));
     CHECK(sessions.size() == 1);
   }
 }
@@ -303,6 +342,12 @@ TEST_CASE("an orderly end is told from a cut and from an abort") {
 TEST_CASE("what came before anyone read is not lost") {
   TestLoop loop;
   loop.run(read_late(loop.uv));
+}
+
+TEST_CASE("who leaves with the last word of the handshake is heard, and seen to leave") {
+  TestLoop loop;
+  loop.run(leave_with_the_last_word(loop.uv, Leaving::in_order));
+  loop.run(leave_with_the_last_word(loop.uv, Leaving::by_abort));
 }
 
 TEST_CASE("writers are told that nobody reads any more") {
