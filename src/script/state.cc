@@ -1,5 +1,7 @@
 #include "script/state.h"
 
+#include <algorithm>
+
 #include "base/assert.h"
 #include "script/sandbox.h"
 #include "script/watchdog.h"
@@ -88,10 +90,19 @@ State::~State() {
 
 void State::collect() {
   protect([](lua_State* L, void*) { lua_gc(L, LUA_GCCOLLECT, 0); }, nullptr);
+  kept_bytes_ = budget_.memory_bytes;
 }
 
-// LuaJIT does not collect before it gives up on an allocation, so after an out-of-memory error
-// the garbage is still there. Collecting may itself need a little memory.
+// LuaJIT begins to collect when a state is half as large again as what it kept the last time, and
+// does not collect before it gives up on an allocation. Where that half is more than the bound
+// leaves, the garbage of many runs would fail a run that needs next to nothing.
+bool State::is_littered() const {
+  const size_t most = std::max(budget_.memory_bytes_max, kept_bytes_);
+  return budget_.memory_bytes > kept_bytes_ + (most - kept_bytes_) / 2;
+}
+
+// After an out-of-memory error the garbage is still there. Collecting may itself need a little
+// memory.
 void State::recover_memory() {
   budget_.memory_bytes_max += kRecoveryBytes;
   collect();
@@ -149,7 +160,7 @@ Run::~Run() {
   budget.stopped_at.clear();
   if (budget.scratch.capacity() > kScratchKeptBytes) std::string().swap(budget.scratch);
   if (stopped) ++state_.strikes_;
-  if (state_.wants_collection_) state_.recover_memory();
+  if (state_.wants_collection_ || state_.is_littered()) state_.recover_memory();
 }
 
 void load_text(lua_State* L, std::string_view text, const std::string& name) {

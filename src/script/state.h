@@ -52,6 +52,7 @@ class State {
   State(const Profile& profile, WatchSlot* slot) : budget_(profile), slot_(slot) {}
   Outcome protect(void (*body)(lua_State*, void*), void* data);
   Outcome outcome_of(int status);
+  bool is_littered() const;
   void recover_memory();
 
   Budget budget_;
@@ -60,6 +61,7 @@ class State {
   int trampoline_ = LUA_NOREF;
   int strikes_ = 0;
   bool wants_collection_ = false;
+  size_t kept_bytes_ = 0;  // what the last full collection left
 };
 
 // One stretch of script under one budget: everything called until it is destroyed shares the

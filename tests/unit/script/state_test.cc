@@ -54,6 +54,29 @@ TEST_CASE("running out of memory ends the run and leaves a usable state") {
   CHECK(box.state().worn_out());
 }
 
+TEST_CASE("what earlier scripts threw away is not held against the next one") {
+  // The more a state keeps, the less room is left for garbage.
+  for (const int kept_texts : {0, 4'000, 8'000, 12'000, 14'000}) {
+    Box box;
+    INFO(kept_texts << " texts kept");
+    const std::string fill = "local kept, long = {}, ('x'):rep(200) for i = 1, " +
+                             std::to_string(kept_texts) + " do kept[i] = long .. i end return kept";
+    REQUIRE(Run(box.state())
+                .call([&](lua_State* L) {
+                  load_text(L, fill, "fill.lua");
+                  lua_call(L, 0, 1);
+                  luaL_ref(L, LUA_REGISTRYINDEX);
+                })
+                .done());
+    for (int i = 0; i < 2000; ++i) {
+      const auto ran = box.run("local t = {} for i = 1, 200 do t[i] = { i } end return #t");
+      INFO("run " << i << ": " << ran.outcome.what);
+      REQUIRE(ran.result == "200");
+    }
+    CHECK(box.state().strikes() == 0);
+  }
+}
+
 TEST_CASE("without a watchdog a script is stopped by counting its instructions") {
   Box box;
   const auto ran = box.run("local n = 0\nwhile true do n = n + 1 end");
