@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <vector>
 
+#include "support/temp_dir.h"
+
 using namespace mg;
 using namespace mg::event;
 
@@ -190,7 +192,8 @@ TEST_CASE("a local socket serves our own user") {
   Fixture f;
   Server server, client;
   server.echoes = true;
-  const std::string path = std::filesystem::temp_directory_path() / "moongate-local-test.sock";
+  const mg::test::TempDir folder;
+  const std::string path = folder / "local.sock";
   {
     const auto listener = *f.sockets.listen_local(path, server);
     struct Wait {

@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "base/limits.h"
+#include "support/temp_dir.h"
 
 using namespace mg;
 using namespace mg::script;
@@ -16,25 +17,22 @@ namespace {
 
 class Folder {
  public:
-  explicit Folder(const std::string& name) : root_(fs::temp_directory_path() / name) {
-    fs::remove_all(root_);
-    fs::create_directories(root_);
+  void write(const std::string& below, const std::string& bytes = "return {}") const {
+    fs::create_directories(fs::path(path(below)).parent_path());
+    std::ofstream(path(below), std::ios::binary) << bytes;
   }
-  ~Folder() { fs::remove_all(root_); }
-  void write(const std::string& path, const std::string& bytes = "return {}") const {
-    fs::create_directories((root_ / path).parent_path());
-    std::ofstream(root_ / path, std::ios::binary) << bytes;
+  std::string path(const std::string& below = "") const {
+    return below.empty() ? root_.path() : root_ / below;
   }
-  std::string path(const std::string& below = "") const { return (root_ / below).string(); }
 
  private:
-  fs::path root_;
+  mg::test::TempDir root_;
 };
 
 }  // namespace
 
 TEST_CASE("scripts and data are read by their relative paths") {
-  const Folder folder("moongate-source-tree");
+  const Folder folder;
   folder.write("scripts/policies/chain.lua", "return 1");
   folder.write("scripts/policies/a.lua");
   folder.write("scripts/providers/x.lua");
@@ -62,7 +60,7 @@ TEST_CASE("scripts and data are read by their relative paths") {
 }
 
 TEST_CASE("files are as many and as long as the bounds and no more") {
-  const Folder folder("moongate-source-bounds");
+  const Folder folder;
   folder.write("long.lua", std::string(limits::script_source_bytes_max, ' '));
   CHECK(read_source_tree(folder.path(), ""));
   folder.write("long.lua", std::string(limits::script_source_bytes_max + 1, ' '));
@@ -78,7 +76,7 @@ TEST_CASE("files are as many and as long as the bounds and no more") {
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Errc::too_large);
 
-  const Folder data("moongate-data-bounds");
+  const Folder data;
   data.write("scripts/x.lua");
   data.write("data/large.bin", std::string(limits::data_file_bytes_max, 'x'));
   CHECK(read_source_tree(data.path("scripts"), data.path("data")));
@@ -92,7 +90,7 @@ TEST_CASE("files are as many and as long as the bounds and no more") {
 }
 
 TEST_CASE("what cannot be resolved or is no file is refused by its name") {
-  const Folder folder("moongate-source-odd");
+  const Folder folder;
   folder.write("scripts/a.lua");
   folder.write("data/models.json", "{}");
   const auto refusal = [&] {
@@ -137,7 +135,7 @@ TEST_CASE("what cannot be resolved or is no file is refused by its name") {
 }
 
 TEST_CASE("links to files and to the root are followed, links to folders below it are not") {
-  const Folder folder("moongate-source-links");
+  const Folder folder;
   folder.write("elsewhere/b.lua", "return 2");
   folder.write("scripts/sub/a.lua");
   fs::create_symlink("../elsewhere/b.lua", folder.path("scripts/b.lua"));

@@ -22,6 +22,10 @@ constexpr Profile kHastyProfile{"hasty", 4 * limits::MiB, 256 * limits::KiB, 20'
 constexpr Profile kTimedProfile{"timed", 4 * limits::MiB, 256 * limits::KiB, 5'000'000,
                                 1'000'000'000'000};
 
+// Only a kill meant for another state stops what has this much time.
+constexpr Profile kPatientProfile{"patient", 4 * limits::MiB, 256 * limits::KiB, 60'000'000'000,
+                                  1'000'000'000'000};
+
 [[maybe_unused]] int64_t cpu_of(Box& box, const std::string& text, Ending expected) {
   const int64_t begin = thread_cpu_ns();
   const auto ran = box.run(text);
@@ -99,8 +103,9 @@ TEST_CASE("every attack ends in time and leaves a usable state") {
         ++returned;
     }
     CHECK(box.usable());
-    // Generous, because the machine that tests is shared; it is seconds without a bound.
-    CHECK(used < 60'000'000);
+    // Generous, because the machine that tests is shared and a sanitizer clears up on this thread's
+    // time; it is seconds without a bound.
+    CHECK(used < 250'000'000);
   }
   WARN(attacks().size() << " attacks: " << stopped << " stopped, " << out_of_memory
                         << " out of memory, " << errors << " errors, " << returned
@@ -165,7 +170,7 @@ TEST_CASE("four threads at once: every kill hits the right state") {
   const auto work = [&](int number) {
     WatchSlot slot(watchdog);
     Box box(kHastyProfile, &slot);
-    Box patient(kTimedProfile, &slot);
+    Box patient(kPatientProfile, &slot);
     SeededRng rng(static_cast<uint64_t>(number));
     for (int i = 0; i < 400; ++i) {
       const bool endless = rng.draw() % 2 == 0;
