@@ -41,6 +41,20 @@ def test_what_programs_print_is_counted(name, text, code, counted):
     assert outcome.read(name, text, code) == counted
 
 
+def test_failures_far_above_the_end_are_shown():
+    above = [f"early {i}" for i in range(1000)]
+    failure = ["a_test.cc:64", "a_test.cc:75: FAILED:", "  CHECK( one == two )"]
+    lines = above + failure + [f"late {i}" for i in range(1000)]
+    shown = run.worth_showing(lines)
+    at = shown.index("a_test.cc:75: FAILED:")
+    assert shown[at - 1:at + 2] == failure
+    assert shown[0] == "... 989 lines" and shown[-run.TAIL_LINES:] == lines[-run.TAIL_LINES:]
+    assert len(shown) < run.TAIL_LINES + 4 * run.LINES_AROUND
+    assert run.worth_showing(lines[:50]) == lines[:50]
+    many = run.worth_showing(["x.cc:1: FAILED:"] * 5000)
+    assert len(many) == run.EXCERPT_LINES + 1 + run.TAIL_LINES
+
+
 def ran(monkeypatch, tmp_path, *chosen):
     monkeypatch.setattr(run, "LOGS", tmp_path)
     running = run.Run(list(chosen))

@@ -4,6 +4,7 @@ built, both lanes run tests."""
 import argparse
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +18,11 @@ import stages as plan  # noqa: E402
 
 LOGS = plan.ROOT / "build" / "test"
 TAIL_LINES = 120
+# How a failing test shows itself above that, and the lines around it that say which and why.
+FAILURE = re.compile(r": FAILED:|^FAILED |^E   |ERROR: \w+Sanitizer|WARNING: ThreadSanitizer"
+                     r"|runtime error:|: error:|^== .*: exit ")
+LINES_AROUND = 12
+EXCERPT_LINES = 200
 BEAT_S = 60
 
 
@@ -70,10 +76,8 @@ class Run:
                      + (f" ({complaint})" if complaint else ""))
             log = LOGS / f"{stage.name}.log"
             if counted.failed and took_s and log.exists():
-                lines = log.read_text(errors="replace").splitlines()
-                if len(lines) > TAIL_LINES:
-                    print(f"    ... {len(lines) - TAIL_LINES} lines above, in {log}")
-                for line in lines[-TAIL_LINES:]:
+                print(f"    from {log}:")
+                for line in worth_showing(log.read_text(errors="replace").splitlines()):
                     print("    " + line)
                 sys.stdout.flush()
 
@@ -167,6 +171,21 @@ def stop(program):
             os.killpg(program.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
+
+
+def worth_showing(lines):
+    """The end of a failed stage's output, after what above it tells of failures: most stages go
+    on after the first, and end with what passed."""
+    above = len(lines) - TAIL_LINES
+    shown = sorted({near for at in range(above) if FAILURE.search(lines[at])
+                    for near in range(max(0, at - LINES_AROUND), min(above, at + LINES_AROUND))})
+    shown = shown[:EXCERPT_LINES] + list(range(max(0, above), len(lines)))
+    excerpt = []
+    for before, at in zip([-1] + shown, shown):
+        if at > before + 1:
+            excerpt.append(f"... {at - before - 1} lines")
+        excerpt.append(lines[at])
+    return excerpt
 
 
 def last_line(path):
