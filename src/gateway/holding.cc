@@ -17,14 +17,17 @@ constexpr int64_t kSlackTokens = 64;
 // How long a budget's counter is kept after it was last asked for, by BudgetPeriod; 0: for good.
 constexpr int64_t kDaysKept[] = {2, 9, 33, 0};
 
+// Only text is estimated well enough to say what room it leaves in a window that is known.
+int64_t room_for_output(const Model& model, const InputTokens& input) {
+  return std::max<int64_t>(model.context_window - input.text_estimate, 1);
+}
+
 // What the model writes at the most for one choice, where that is known.
 std::optional<int64_t> output_limit(const Model& model, const RequestBody& body,
                                     const InputTokens& input) {
   std::optional<int64_t> limit = body.output_limit();
   if (model.max_output > 0) limit = std::min(limit.value_or(model.max_output), model.max_output);
-  // Only text is estimated well enough to say what room it leaves.
-  const int64_t room = model.context_window - input.text_estimate;
-  if (limit && model.context_window > 0) limit = std::clamp<int64_t>(room, 1, *limit);
+  if (limit && model.context_window > 0) limit = std::min(*limit, room_for_output(model, input));
   return limit;
 }
 
@@ -42,7 +45,9 @@ UsageBounds usage_bounds(const Model& model, const RequestBody& body, const Inpu
 
 int64_t output_tokens_held(const Model& model, const RequestBody& body, const InputTokens& input) {
   if (model.mode == Mode::embedding) return 0;
-  return output_limit(model, body, input).value_or(limits::output_default_max) * body.choices();
+  int64_t unlimited = limits::output_default_max;
+  if (model.context_window > 0) unlimited = std::min(unlimited, room_for_output(model, input));
+  return output_limit(model, body, input).value_or(unlimited) * body.choices();
 }
 
 std::string budget_period(api::BudgetPeriod period, int64_t wall_ms) {

@@ -92,7 +92,9 @@ TEST_CASE("an Idempotency-Key is taken as long as it may be, and no longer") {
 TEST_CASE("where nothing says how long an answer may be, so many tokens are held for") {
   // A tenth of a cent a token of output, nothing for input.
   const std::string models =
-      R"({"models":[{"id":"m","provider":"openai","mode":"chat","price":{"input":"0","output":"1000"}}]})";
+      R"({"models":[{"id":"m","provider":"openai","mode":"chat","price":{"input":"0","output":"1000"}},
+         {"id":"small","provider":"openai","mode":"chat","context_window":1000,
+          "price":{"input":"0","output":"1000"}}]})";
   const Money each = Money::nanos(1'000'000);
   // A nano-dollar for the rounding of each meter is held as well.
   const Money needed =
@@ -108,14 +110,17 @@ TEST_CASE("where nothing says how long an answer may be, so many tokens are held
     CHECK(f.upstream->seen.empty());
   }
   Fixture f(models, "100.00");
-  const auto held = [&](const std::string& more) {
-    CHECK(f.gate.ask(ask(more, "m")).status == 200);
+  const auto held = [&](const std::string& more, const std::string& model = "m") {
+    CHECK(f.gate.ask(ask(more, model)).status == 200);
     return f.gate.records.all.back().held.nanos() / each.nanos();
   };
   CHECK(held(R"(,"n":3)") == 3 * limits::output_default_max);
   // A limit of the client's own is what is held for, also one past the default.
   const int64_t more = limits::output_default_max + 1;
   CHECK(held(",\"max_tokens\":" + std::to_string(more)) == more);
+  // Nor more than a window has room for beside the input.
+  CHECK(held("", "small") > 900);
+  CHECK(held("", "small") < 1000);
 }
 
 TEST_CASE("so many attempts are made for a request, and not one more") {
