@@ -49,13 +49,14 @@ std::string Id::text(std::string_view prefix) const {
   }
   std::string out(prefix.size() + 1 + kTextChars, '_');
   std::copy(prefix.begin(), prefix.end(), out.begin());
-  // From behind: 128 bits are 25 groups of 5 and a first group of 3.
+  // From behind: 128 bits are 25 groups of 5 and a first group of 3; twelve groups fit a word.
   char* to = out.data() + out.size();
-  for (size_t i = 0; i < kTextChars; ++i) {
-    *--to = kAlphabet[low & 31];
-    low = low >> 5 | high << 59;
-    high >>= 5;
-  }
+  const auto put = [&to](uint64_t word, int groups) {
+    for (int i = 0; i < groups; ++i) *--to = kAlphabet[word >> 5 * i & 31];
+  };
+  put(low, 12);
+  put(low >> 60 | high << 4, 12);
+  put(high >> 56, 2);
   return out;
 }
 

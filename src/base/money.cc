@@ -136,7 +136,9 @@ Result<Money> charge_for(int64_t units, Rate rate, std::initializer_list<int64_t
 Result<Money> charge_for(int64_t units, Rate rate, const int64_t* multipliers_ppm, size_t count) {
   MG_ASSERT(count <= kMultipliersMax);
   if (units < 0) return fail(Errc::invalid, "a count is never negative");
-  if (count == 0) {  // the usual case, and it fits one machine word or overflows it plainly
+  const bool is_at_rate = std::all_of(multipliers_ppm, multipliers_ppm + count,
+                                      [](int64_t ppm) { return ppm == kPpmOne; });
+  if (is_at_rate) {  // the usual case, and it fits one machine word or overflows it plainly
     uint64_t picos;
     if (!__builtin_mul_overflow(static_cast<uint64_t>(units), static_cast<uint64_t>(rate.picos()),
                                 &picos))

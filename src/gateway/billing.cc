@@ -72,6 +72,8 @@ Result<Money> Price::charge(const Usage& usage) const {
 Result<Money> Price::settle(const Usage& usage, std::vector<ledger::PriceLine>& lines) const {
   const TierLines& of_tier = tier(usage.input());
   Money sum;
+  lines.reserve(static_cast<size_t>(
+      std::count_if(kMeters.begin(), kMeters.end(), [&](Meter m) { return usage[m] != 0; })));
   for (Meter meter : kMeters) {
     if (usage[meter] == 0) continue;
     const api::PriceLine& frozen = lines_[of_tier[static_cast<size_t>(meter)]];

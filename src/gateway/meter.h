@@ -27,10 +27,15 @@ inline constexpr size_t kMeterCount = 10;
 std::string_view name(Meter meter);
 
 // Whose price a meter has where the catalogue gives it none; input and output are their own.
-Meter parent(Meter meter);
+inline constexpr std::array<Meter, kMeterCount> kMeterParents = {
+    Meter::input,  Meter::input, Meter::input,  Meter::cache_write, Meter::output,
+    Meter::output, Meter::input, Meter::output, Meter::input,       Meter::output};
+constexpr Meter parent(Meter meter) { return kMeterParents[static_cast<size_t>(meter)]; }
 
 // True for meters of what the client sends; their sum chooses the price tier.
-bool is_input(Meter meter);
+constexpr bool is_input(Meter meter) {
+  return parent(parent(meter)) == Meter::input;  // the longest way has two steps
+}
 
 inline constexpr std::array<Meter, kMeterCount> kMeters = {
     Meter::input,       Meter::cached_input, Meter::cache_write, Meter::cache_write_1h,
