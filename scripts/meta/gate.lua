@@ -63,7 +63,7 @@ error("never loaded")
 ---@field method string
 ---@field path string
 ---@field protocol string "openai_chat", ...
----@field operation string "chat", ...
+---@field operation string "chat", ...; "models" where admit is asked whether to list a model
 ---@field model string its id in the catalogue, whichever of its names the client used. In observe,
 --- where no such model is offered: as the client named it; where the body was not read: nil
 ---@field aliases string[] the model's other names

@@ -50,6 +50,7 @@ class Call {
   std::optional<Phase> phase;
   std::string_view module;
   const RequestFacts* request = nullptr;
+  bool is_trial = false;  // nothing is to come of it: see Policies::would_refuse
   SeededRng rng{0};
 
   std::vector<Take> takes;

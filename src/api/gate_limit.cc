@@ -69,6 +69,11 @@ int take(lua_State* L) {
   const TakeOptions options = check_options(L);
   if (call.takes.size() == limits::takes_per_request_max)
     return luaL_error(L, "too many takes in one call");
+  if (call.is_trial) {
+    lua_pushboolean(L, true);
+    lua_pushnumber(L, 0);
+    return 2;
+  }
   const limit::Taken taken = call.seams().buckets.take(key, options.terms, options.cost);
   if (options.unit == "requests") note_window(call.requests, taken.window);
   if (options.unit == "tokens") note_window(call.tokens, taken.window);
@@ -89,6 +94,7 @@ int give(lua_State* L) {
   const std::string_view key = check_text(L, 1, limits::bucket_key_bytes_max);
   const double amount = luaL_checknumber(L, 2);
   if (!(std::fabs(amount) <= kMost)) return luaL_error(L, "the amount is out of range");
+  if (call.is_trial) return 0;
   if (call.phase == Phase::admit) {
     if (call.takes.size() == limits::takes_per_request_max)
       return luaL_error(L, "too many takes in one call");

@@ -7,6 +7,12 @@
 
 namespace mg::api {
 
+namespace {
+
+const Refusal kPolicyError{500, "policy_error", "a policy of this gateway failed", {}, {}};
+
+}  // namespace
+
 void Reports::failed(std::string_view module, Phase phase, std::string_view what) {
   log_warning("policy_failed", {{"module", module}, {"phase", name(phase)}, {"what", what}});
 }
@@ -115,6 +121,16 @@ Policies::~Policies() = default;
 const script::Bundle& Policies::bundle() const { return *parts_->bundle; }
 bool Policies::has(Phase phase) const { return parts_->hooks->has(static_cast<size_t>(phase)); }
 
+std::optional<Refusal> Policies::would_refuse(const RequestFacts& request) {
+  AdmitDecision decision;
+  if (!has(Phase::admit)) return std::nullopt;
+  parts_->ready().is_trial = true;
+  AdmitCall admit_call(*parts_->call, decision);
+  const bool good = parts_->ask(Phase::admit, request, admit_call, Parts::OnFailure::stop);
+  parts_->call->is_trial = false;
+  return good ? decision.refusal : kPolicyError;
+}
+
 AdmitDecision Policies::admit(const RequestFacts& request) {
   AdmitDecision decision;
   if (!has(Phase::admit)) return decision;
@@ -123,8 +139,7 @@ AdmitDecision Policies::admit(const RequestFacts& request) {
   Call& call = *parts_->call;
   decision.requests = call.requests;
   decision.tokens = call.tokens;
-  if (!good)
-    decision.refusal = Refusal{500, "policy_error", "a policy of this gateway failed", {}, {}};
+  if (!good) decision.refusal = kPolicyError;
   if (decision.refusal) {
     call.give_back();
   } else {

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -70,6 +71,9 @@ class Policies {
 
   // First refusal ends it. What a refused request took from limits is given back.
   AdmitDecision admit(const RequestFacts& request);
+  // What admit would say, for lists of models: limits count as not reached, nothing is taken from
+  // them or logged, and budgets are not gathered.
+  std::optional<Refusal> would_refuse(const RequestFacts& request);
   // Each module sees the list as the one before left it.
   RouteDecision route(const RequestFacts& request, std::span<const CandidateFacts> candidates);
   // Replaces rates and appends multipliers in `lines`; untouched where it returns policy_error.

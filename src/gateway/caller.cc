@@ -37,6 +37,18 @@ tl::expected<std::string_view, Refusal> presented_key(const http::Headers& heade
 
 }  // namespace
 
+void describe_caller(const Caller& caller, std::string_view key_id, api::RequestFacts& facts) {
+  const directory::ApiKey& key = *caller.key;
+  const directory::TenantEntry& tenant = *caller.tenant;
+  facts.key = {key_id,       key.name, key.group, key.tags,       key.models,
+               key.allow_ip, key.rpm,  key.tpm,   key.daily_limit};
+  facts.tenant.id = tenant.path.back();
+  facts.tenant.kind = directory::name(tenant.tenant.kind);
+  facts.tenant.name = tenant.tenant.name;
+  facts.tenant.path = tenant.path;
+  if (tenant.wallet) facts.tenant.available = tenant.wallet->available();
+}
+
 directory::SecretDigest secret_digest(std::string_view secret) { return tls::sha256(secret).bytes; }
 
 tl::expected<Caller, Refusal> authenticate(const http::Headers& headers,

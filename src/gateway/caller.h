@@ -4,6 +4,7 @@
 #include <memory>
 #include <tl/expected.hpp>
 
+#include "api/facts.h"
 #include "base/address.h"
 #include "directory/snapshot.h"
 #include "gateway/refusal.h"
@@ -20,6 +21,10 @@ struct Caller {
 // are given they must agree. Refusals: invalid_api_key, key_expired, tenant_suspended.
 tl::expected<Caller, Refusal> authenticate(const http::Headers& headers,
                                            const directory::Snapshot& directory, int64_t now_ms);
+
+// Whose request it is, as policies see it. `key_id` is the key's id as text; it, and the caller,
+// must outlive the facts.
+void describe_caller(const Caller& caller, std::string_view key_id, api::RequestFacts& facts);
 
 // The digest under which a secret is stored.
 directory::SecretDigest secret_digest(std::string_view secret);

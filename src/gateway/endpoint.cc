@@ -38,9 +38,12 @@ std::optional<Operation> find_post(std::string_view path) {
   return std::nullopt;
 }
 
+bool is_models_path(std::string_view path) {
+  return path == kModels || path.starts_with("/v1/models/");
+}
+
 bool is_get_path(std::string_view path) {
-  return path == "/" || path == kModels || path.starts_with("/v1/models/") || path == kLive ||
-         path == kReady || path == kMetrics;
+  return path == "/" || is_models_path(path) || path == kLive || path == kReady || path == kMetrics;
 }
 
 bool is_watched_path(std::string_view path) {
@@ -95,6 +98,10 @@ event::Task<> Endpoint::answer(http::ServerConnection& client) {
       co_return;
     case http::Method::get:
     case http::Method::head:
+      if (serves_.api && is_models_path(head.path())) {
+        co_await answer_models(client);
+        co_return;
+      }
       if (is_get_path(head.path())) co_return answer_get(client);
       break;
     default:
@@ -125,8 +132,7 @@ void Endpoint::answer_get(http::ServerConnection& client) {
     return respond(client, 200, kPrometheus, process_.metrics_text());
   if (!serves_.api || path == kMetrics)
     return refuse(client, refusal(Code::not_found, "there is nothing at this path"));
-  if (path == "/") return respond(client, 200, kJsonType, R"({"service":"moongate","api":"/v1"})");
-  answer_models(client, path.size() > kModels.size() ? path.substr(kModels.size() + 1) : "");
+  respond(client, 200, kJsonType, R"({"service":"moongate","api":"/v1"})");
 }
 
 void Endpoint::answer_ready(http::ServerConnection& client) {
@@ -144,17 +150,27 @@ void Endpoint::answer_ready(http::ServerConnection& client) {
   respond(client, readiness.is_ready ? 200 : 503, kJsonType, body);
 }
 
-void Endpoint::answer_models(http::ServerConnection& client, std::string_view model) {
-  const World& world = *services_.serving->world;
-  const auto caller =
-      authenticate(client.head().headers, world.directory(), services_.loop.clock().wall_ms());
-  if (!caller) return refuse(client, caller.error());
-  if (model.empty()) return respond(client, 200, kJsonType, model_list(world, *caller->key));
-  const auto one = model_entry(world, *caller->key, unescaped(model));
-  if (!one)
-    return refuse(client, refusal(Code::model_not_found,
-                                  "this model does not exist or is not offered here", "model"));
-  respond(client, 200, kJsonType, *one);
+event::Task<> Endpoint::answer_models(http::ServerConnection& client) {
+  const http::RequestHead& head = client.head();
+  auto caller = authenticate(head.headers, services_.serving->world->directory(),
+                             services_.loop.clock().wall_ms());
+  if (!caller) co_return refuse(client, caller.error());
+  const IpAddress ip = client_address(client.peer(), head.headers.joined("x-forwarded-for"),
+                                      services_.settings.trusted_proxies);
+  const std::string name =
+      head.path() == kModels ? "" : unescaped(head.path().substr(kModels.size() + 1));
+  ModelList list(services_, std::move(*caller), ip);
+  tl::expected<std::string, Refusal> body;
+  if (name.empty()) {
+    body = co_await list.all();
+  } else {
+    body = list.one(name);
+  }
+  if (!body) co_return refuse(client, body.error());
+  http::Headers headers = base_headers(client);
+  headers.set("x-moongate-generation", std::to_string(list.generation()));
+  headers.add("content-type", kJsonType);
+  client.respond(200, headers, *body);
 }
 
 void Endpoint::answer_options(http::ServerConnection& client) {

@@ -45,7 +45,7 @@ class Endpoint final : public http::Handler {
   void answer_get(http::ServerConnection& client);
   void answer_options(http::ServerConnection& client);
   void answer_ready(http::ServerConnection& client);
-  void answer_models(http::ServerConnection& client, std::string_view model);
+  event::Task<> answer_models(http::ServerConnection& client);
   void refuse(http::ServerConnection& client, const Refusal& no);
   void respond(http::ServerConnection& client, int status, std::string_view type,
                std::string_view body);

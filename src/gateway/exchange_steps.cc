@@ -163,8 +163,6 @@ const api::RequestFacts& Exchange::facts() {
   if (facts_) return *facts_;
   facts_ = std::make_unique<api::RequestFacts>();
   api::RequestFacts& out = *facts_;
-  const directory::ApiKey& key = *caller_.key;
-  const directory::TenantEntry& tenant = *caller_.tenant;
   out.id = id_text_;
   std::memcpy(&out.seed, id_.bytes().data() + 8, sizeof out.seed);
   out.time_ms = wall_ms_;
@@ -182,14 +180,8 @@ const api::RequestFacts& Exchange::facts() {
   out.input_tokens_estimate = input_.estimate;
   out.max_output_tokens = body_.output_limit().value_or(0);
   out.has = body_.has();
-  out.key = {key_text_,    key.name, key.group, key.tags,       key.models,
-             key.allow_ip, key.rpm,  key.tpm,   key.daily_limit};
-  out.tenant.id = tenant.path.back();
-  out.tenant.kind = directory::name(tenant.tenant.kind);
-  out.tenant.name = tenant.tenant.name;
-  out.tenant.path = tenant.path;
+  describe_caller(caller_, key_text_, out);
   if (constraints_) out.constraints = constraints_->facts();
-  if (tenant.wallet) out.tenant.available = tenant.wallet->available();
   return out;
 }
 

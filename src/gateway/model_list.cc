@@ -7,8 +7,11 @@
 namespace mg::gateway {
 namespace {
 
+// Policies are asked for each of some hundred models, while others wait for the thread.
+constexpr size_t kModelsPerTurn = 8;
+
 // By the key's own list, as the policy model_scope reads it: by the model's id, or by the name it
-// is asked for by. Groups and other policies may refuse more.
+// is asked for by.
 bool may_use(const directory::ApiKey& key, const Model& model, std::string_view name) {
   return key.models.empty() ||
          std::any_of(key.models.begin(), key.models.end(), [&](const std::string& pattern) {
@@ -72,28 +75,68 @@ bool matches_pattern(std::string_view pattern, std::string_view name) {
   return p == pattern.size();
 }
 
-std::string model_list(const World& world, const directory::ApiKey& key) {
+ModelList::ModelList(const Services& services, Caller caller, IpAddress ip)
+    : services_(services),
+      serving_(services.serving),
+      caller_(std::move(caller)),
+      id_(Id::make(services.loop.clock(), services.rng).text(kRequestPrefix)),
+      key_id_(caller_.key->id.text(kKeyPrefix)) {
+  facts_.id = id_;
+  facts_.time_ms = services.loop.clock().wall_ms();
+  facts_.ip = ip;
+  facts_.method = "GET";
+  facts_.path = "/v1/models";
+  facts_.protocol = "openai_chat";
+  facts_.operation = "models";
+  describe_caller(caller_, key_id_, facts_);
+}
+
+// A policy that says no for another reason than who asks for what (too fast, too poor) does not
+// take a model off the list.
+tl::expected<bool, Refusal> ModelList::has(const Model& model, std::string_view name) {
+  if (!may_use(*caller_.key, model, name)) return false;
+  api::Policies& policies = serving_->policies ? *serving_->policies : *services_.serving->policies;
+  facts_.model = model.id;
+  facts_.aliases = model.aliases;
+  facts_.requested_model = name;
+  const std::optional<api::Refusal> no = policies.would_refuse(facts_);
+  if (no && no->status >= 500)
+    return tl::unexpected(policy_refusal(no->status, no->code, no->message, no->retry_after_s));
+  return !no || no->status != 403;
+}
+
+event::Task<tl::expected<std::string, Refusal>> ModelList::all() {
   std::string out;
   JsonWriter json(out);
   json.begin_object();
   json.field("object", "list");
   json.key("data");
   json.begin_array();
-  for (const Model* model : world.callable_models()) {
-    if (may_use(key, *model, model->id)) write_model(json, *model, model->id);
-    for (const std::string& alias : model->aliases)
-      if (may_use(key, *model, alias)) write_model(json, *model, alias);
+  size_t looked_at = 0;
+  for (const Model* model : serving_->world->callable_models()) {
+    if (++looked_at % kModelsPerTurn == 0) co_await event::next_turn(services_.loop);
+    std::vector<std::string_view> names = {model->id};
+    names.insert(names.end(), model->aliases.begin(), model->aliases.end());
+    for (const std::string_view name : names) {
+      const auto is_offered = has(*model, name);
+      if (!is_offered) co_return tl::unexpected(is_offered.error());
+      if (*is_offered) write_model(json, *model, name);
+    }
   }
   json.end_array();
   json.end_object();
-  return out;
+  co_return out;
 }
 
-std::optional<std::string> model_entry(const World& world, const directory::ApiKey& key,
-                                       std::string_view name) {
+tl::expected<std::string, Refusal> ModelList::one(std::string_view name) {
+  const World& world = *serving_->world;
   const Model* model = world.catalogue().find(name);
-  if (!model || !model->is_priced() || world.routes(*model).empty() || !may_use(key, *model, name))
-    return std::nullopt;
+  tl::expected<bool, Refusal> is_offered = false;
+  if (model && model->is_priced() && !world.routes(*model).empty()) is_offered = has(*model, name);
+  if (!is_offered) return tl::unexpected(is_offered.error());
+  if (!*is_offered)
+    return tl::unexpected(refusal(Code::model_not_found,
+                                  "this model does not exist or is not offered here", "model"));
   std::string out;
   JsonWriter json(out);
   write_model(json, *model, name);

@@ -54,6 +54,33 @@ TEST_CASE("admit: the first refusal ends it") {
   CHECK(world.ears.failures.empty());
 }
 
+TEST_CASE("admit: what it would say is asked without taking anything") {
+  World world;
+  const auto policies = world.hook(Phase::admit, R"(
+      gate.log('info', 'asked')
+      gate.budget.require('b', '1.00', 'day')
+      gate.limit.give('given', 1)
+      if not gate.limit.take('taken', { rate = 1, burst = 1, unit = 'requests' }) then
+        return gate.refuse(429, 'rate_limit_exceeded', 'too many')
+      end
+      if req.model == 'o3' then return gate.refuse(403, 'model_not_allowed', 'no') end
+      if req.model == 'o4' then error('x') end)");
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(policies->would_refuse(world.request));
+  CHECK(world.ears.lines.empty());
+  CHECK_FALSE(world.buckets.peek("taken"));
+  // For real one is let through, and no more; to look is still free.
+  CHECK_FALSE(policies->admit(world.request).refusal);
+  CHECK(policies->admit(world.request).refusal->status == 429);
+  CHECK(world.ears.lines.size() == 2);
+  CHECK_FALSE(policies->would_refuse(world.request));
+  world.request.model = "o3";
+  REQUIRE(policies->would_refuse(world.request));
+  CHECK(policies->would_refuse(world.request)->code == "model_not_allowed");
+  world.request.model = "o4";
+  CHECK(policies->would_refuse(world.request)->code == "policy_error");
+  CHECK(policies->counts(Phase::admit).errors == 1);
+}
+
 TEST_CASE("admit: nonsense and errors refuse with policy_error") {
   for (const char* body :
        {"return 42", "return true", "return false", "return 'no'", "return {}",
