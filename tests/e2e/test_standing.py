@@ -264,7 +264,9 @@ def test_a_hangup_while_starting_is_not_the_end(gateway):
 
 def test_a_hangup_ends_a_command(gateway):
     """Which belongs to its terminal."""
+    ours = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a program inherits that nohup ignores it
     program = Program(["lab", "--port", "0"], gateway.folder, "lab")
+    signal.signal(signal.SIGHUP, ours)
     program.wait_report("listening")
     program.signal(signal.SIGHUP)
     assert program.wait() == -signal.SIGHUP
