@@ -7,8 +7,9 @@
 namespace mg::gateway {
 namespace {
 
-// Policies are asked for each of some hundred models, while others wait for the thread.
-constexpr size_t kModelsPerTurn = 8;
+// Policies are asked for each of some hundred models, while others wait for the thread. All is over
+// sooner with the shipped ones.
+constexpr int64_t kTurnNsMax = 2 * kNsPerMs;
 
 // By the key's own list, as the policy model_scope reads it: by the model's id, or by the name it
 // is asked for by.
@@ -112,9 +113,13 @@ event::Task<tl::expected<std::string, Refusal>> ModelList::all() {
   json.field("object", "list");
   json.key("data");
   json.begin_array();
-  size_t looked_at = 0;
+  Clock& clock = services_.loop.clock();
+  int64_t turn_ends_ns = clock.monotonic_ns() + kTurnNsMax;
   for (const Model* model : serving_->world->callable_models()) {
-    if (++looked_at % kModelsPerTurn == 0) co_await event::next_turn(services_.loop);
+    if (clock.monotonic_ns() >= turn_ends_ns) {
+      co_await event::next_turn(services_.loop);
+      turn_ends_ns = clock.monotonic_ns() + kTurnNsMax;
+    }
     std::vector<std::string_view> names = {model->id};
     names.insert(names.end(), model->aliases.begin(), model->aliases.end());
     for (const std::string_view name : names) {

@@ -21,7 +21,7 @@ class ModelList {
 
   uint64_t generation() const { return serving_->world->generation(); }
 
-  // {"object":"list","data":[...]}; takes several turns. A refusal where a policy failed.
+  // {"object":"list","data":[...]}; may take several turns. A refusal where a policy failed.
   event::Task<tl::expected<std::string, Refusal>> all();
   // One of them, by id or alias. Refusals: model_not_found, a policy that failed.
   tl::expected<std::string, Refusal> one(std::string_view name);
