@@ -11,6 +11,10 @@ namespace {
 constexpr uint64_t kRestBytesMax = 64 * limits::KiB;
 constexpr int64_t kRestMs = 1'000;
 
+// A kept connection that was closed when it was used says so at once. One that ends later had taken
+// the request, which may be charged for.
+constexpr int64_t kStaleMs = 500;
+
 event::Task<> drain([[maybe_unused]] std::shared_ptr<const void> generation, http::Lease lease) {
   const http::Lease rest = std::move(lease);  // goes back to its pool before the channel may go
   const uint64_t most = rest->body_bytes() + kRestBytesMax;
@@ -90,10 +94,11 @@ event::Task<Result<http::ResponseHead>> Attempt::exchange_heads() {
       if (!connected) co_return tl::unexpected(connected.error());
     }
     send();
+    const int64_t sent_ns = loop_.now_ns();
     Result<http::ResponseHead> answer =
         co_await upstream().read_head(within_total(candidate_.timeouts.first_byte_ms));
-    const bool is_stale =
-        is_kept && !answer && answer.error().code == Errc::closed && !interrupted_;
+    const bool is_stale = is_kept && !answer && answer.error().code == Errc::closed &&
+                          !interrupted_ && loop_.now_ns() - sent_ns < kStaleMs * kNsPerMs;
     if (!is_stale) co_return answer;
     lease_.reset();
   }
@@ -135,6 +140,12 @@ event::Task<std::string> Attempt::read_error_body() {
 int64_t Attempt::within_total(int64_t ms) const {
   const int64_t spent_ms = (loop_.now_ns() - started_ns_) / kNsPerMs;
   return std::clamp<int64_t>(candidate_.timeouts.total_ms - spent_ms, 0, ms);
+}
+
+bool Attempt::was_held_up() const {
+  const int64_t total_ns = candidate_.timeouts.total_ms * kNsPerMs;
+  const int64_t spent_ns = loop_.now_ns() - started_ns_;
+  return spent_ns >= total_ns && spent_ns - held_up_ns_ < total_ns;
 }
 
 void Attempt::finished() {

@@ -38,6 +38,7 @@ class Attempt {
   Attempt(const Attempt&) = delete;
 
   event::Task<Asked> ask();
+  const std::string& channel() const { return candidate_.channel->id; }
 
   // Of an answer: its body. Each wait ends after idle_ms, and all of them at total_ms.
   http::ClientConnection& upstream() { return **lease_; }
@@ -46,6 +47,11 @@ class Attempt {
   void finished();
   // It broke after the head.
   void broke(const Failure& failure);
+
+  // So long the answer waited for its client, which is no fault of the channel's. Where nothing
+  // else used up total_ms, it was held up.
+  void held_up(int64_t ns) { held_up_ns_ += ns; }
+  bool was_held_up() const;
 
   // The client is gone: ends whatever is being waited for. Callable at any time.
   void interrupt();
@@ -76,6 +82,7 @@ class Attempt {
   std::optional<http::Lease> lease_;
   int64_t started_ns_ = 0;
   int64_t first_byte_ns_ = 0;
+  int64_t held_up_ns_ = 0;
   bool has_verdict_ = false;
   bool interrupted_ = false;
 };

@@ -4,6 +4,7 @@
 
 #include "base/assert.h"
 #include "base/log.h"
+#include "gateway/echo.h"
 #include "tls/digest.h"
 
 namespace mg::gateway {
@@ -80,6 +81,8 @@ event::Task<Relayed> Exchange::try_candidate(const Candidate& candidate) {
                                        serving_->world->breaker(), body_, operation_);
   Relayed relayed = co_await ask();
   if (relay_) relayed = co_await relay_->run();
+  if (relayed.ending == Ending::broken || relayed.ending == Ending::cut)
+    relayed = co_await relay_->end_early(std::move(relayed));
   const bool was_asked = !relayed.failure || relayed.failure->kind != api::FailureKind::busy;
   if (was_asked) ++attempts_;
   if (relayed.ending == Ending::completed) attempt_->finished();
@@ -156,6 +159,8 @@ std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
   if (!body_.is_stream())
     content_type_ = head.headers.find("content-type").value_or("application/json");
   metering_.emplace(input_.estimate, usage_bounds(model(), body_, input_), profile_.tokenizer);
+  if (operation_ == Operation::completion)
+    metering_->set_echoed(echoed_tokens(body_, profile_.tokenizer));
   RelayParts parts{services_.loop,
                    client_,
                    *attempt_,
@@ -272,7 +277,7 @@ void Exchange::finish() {
   record.generation = serving_->world->generation();
   record.operation = name(operation_);
   record.latency_ms = elapsed_ms();
-  record.first_byte_ms = first_byte_ms_;
+  record.first_byte_ms = std::max<int64_t>(0, first_byte_ms_);
   record.input_tokens_bound = input_.bound;
   record.output_tokens_bound = output_tokens_bound_;
   record.held = held_;
@@ -280,6 +285,7 @@ void Exchange::finish() {
   record.stream = body_.is_stream();
   if (model_) record.model = model_->id;
   services_.metrics.latency.observe(record.latency_ms);
+  if (first_byte_ms_ >= 0) services_.metrics.first_byte.observe(first_byte_ms_);
   services_.metrics.count_end(operation_, record.status);
   if (!caller_.key) return;  // an unauthenticated refusal is a counter, not a record
   record.tenant = caller_.tenant->path.back();

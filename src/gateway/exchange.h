@@ -124,7 +124,7 @@ class Exchange final : private http::GoneSink {
   std::unique_ptr<Relay> relay_;
   std::unique_ptr<const ClientFault> fault_;
   std::string content_type_;
-  int64_t first_byte_ms_ = 0;
+  int64_t first_byte_ms_ = -1;  // none went out
   int64_t output_tokens_bound_ = 0;
   Money held_;
   ledger::Seq hold_seq_ = 0;

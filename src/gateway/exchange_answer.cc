@@ -24,9 +24,7 @@ http::Headers Exchange::answer_headers() const {
   headers.reserve(512, 12);
   headers.add("x-request-id", id_text_);
   headers.add("x-moongate-generation", std::to_string(serving_->world->generation()));
-  if (attempt_)
-    headers.add("x-moongate-channel",
-                at_ < candidates_.size() ? candidates_[at_].channel->id : record_->channel);
+  if (attempt_) headers.add("x-moongate-channel", attempt_->channel());
   add_window(headers, "requests", admitted_.requests);
   add_window(headers, "tokens", admitted_.tokens);
   add_cors(headers, origin_, services_.settings.cors_origins);
@@ -77,7 +75,7 @@ void Exchange::end_claim(const Relayed& relayed, const Settled& settled) {
   const int64_t now_ns = services_.loop.now_ns();
   if (settled.no || !settled.is_posted) {
     table.forget(*idempotency_);
-  } else if (relayed.ending != Ending::completed || body_.is_stream() || client_.has_begun()) {
+  } else if (relayed.ending != Ending::completed || body_.is_stream() || relayed.has_begun) {
     table.charged(*idempotency_, now_ns);
   } else {
     table.keep(*idempotency_,
@@ -98,7 +96,6 @@ void Exchange::release(const Relayed& relayed, const Settled& settled) {
   if (relayed.ending == Ending::cut) services_.metrics.hold_used_up.add();
   if (record().usage.source == ledger::UsageSource::counted && !settled.charge.is_zero())
     services_.metrics.counted_usages.add();
-  if (first_byte_ms_ > 0) services_.metrics.first_byte.observe(first_byte_ms_);
   if (settled.no) {
     if (client_.has_begun()) return end_broken(*settled.no);
     return refuse(*settled.no);

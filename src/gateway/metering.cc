@@ -14,7 +14,7 @@ constexpr int64_t kCountErrorShare = 10;  // a tenth, by what the estimator was 
 
 void Metering::take_report(const AnswerFacts& facts) {
   if (!facts.is_json) ++damaged_events_;
-  if (!facts.has_usage) return;
+  if (!facts.has_usage || facts.usage == Usage()) return;  // nothing at all is no report
   if (facts.usage && is_plausible(*facts.usage)) {
     reported_ = facts.usage;
     generated_at_report_ = generated_.tokens();
@@ -42,7 +42,7 @@ Usage Metering::counted() const {
 }
 
 int64_t Metering::counted_output() const {
-  return std::min(generated_.tokens(),
+  return std::min(std::max<int64_t>(0, generated_.tokens() - echoed_tokens_),
                   is_rough_ ? bounds_.output_tokens : bounds_.output_tokens_max);
 }
 

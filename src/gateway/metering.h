@@ -36,6 +36,8 @@ class Metering {
   // What is counted is not the text but what it came in: no more than the client allowed is charged
   // for by it.
   void count_roughly() { is_rough_ = true; }
+  // So much of what is generated is no output: it repeats the prompt.
+  void set_echoed(int64_t tokens) { echoed_tokens_ = tokens; }
   // The last report wins: providers that send several send sums.
   void take_report(const AnswerFacts& facts);
 
@@ -57,6 +59,7 @@ class Metering {
   TokenCounter generated_;
   std::optional<Usage> reported_;
   int64_t generated_at_report_ = 0;
+  int64_t echoed_tokens_ = 0;
   bool was_invalid_ = false;
   bool is_rough_ = false;
   int64_t damaged_events_ = 0;

@@ -33,6 +33,8 @@ std::string_view name(Ending ending) {
 Relay::Relay(const RelayParts& parts)
     : parts_(parts), started_ns_(parts.loop.now_ns()), marked_ns_(started_ns_) {}
 
+event::Task<Relayed> Relay::end_early(Relayed relayed) { co_return relayed; }
+
 event::Task<bool> Relay::open_gate() {
   if (has_begun_) co_return true;
   const Result<> durable = co_await parts_.hold.durable();
@@ -46,7 +48,9 @@ event::Task<bool> Relay::send(std::string_view bytes) {
   if (client_gone_) co_return false;
   const Result<> sent = parts_.client.write(std::span(&bytes, 1));
   if (sent && parts_.client.is_backed_up()) {
+    const int64_t since_ns = parts_.loop.now_ns();
     const Result<> drained = co_await parts_.client.drained();
+    parts_.attempt.held_up(parts_.loop.now_ns() - since_ns);
     if (!drained) on_client_gone();
   } else if (!sent) {
     on_client_gone();
@@ -131,6 +135,8 @@ Relayed Relay::ended(Ending ending, Failure failure) const {
 
 Relayed Relay::broke_off(const Error& error) {
   if (client_gone_) return ended(Ending::client_left);
+  if (error.code == Errc::timeout && parts_.attempt.was_held_up())
+    return ended(Ending::client_left);
   return ended(has_begun_ ? Ending::broken : Ending::failed, failure_of(error));
 }
 

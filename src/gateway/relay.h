@@ -33,7 +33,7 @@ std::string_view name(Ending ending);
 struct Relayed {
   Ending ending = Ending::failed;
   std::unique_ptr<const Failure>
-      failure;             // of failed and broken; none where the client is to blame
+      failure;             // the channel's: of failed, of broken, and beside a client's leaving
   bool has_begun = false;  // a byte went out to the client
 };
 
@@ -63,6 +63,9 @@ class Relay {
   virtual ~Relay() = default;
 
   virtual event::Task<Relayed> run() = 0;
+  // For an answer that ends broken or cut. What waited for its end was said, and is charged for: it
+  // goes out before that end is told.
+  virtual event::Task<Relayed> end_early(Relayed relayed);
 
   // The exchange tells when the client is gone, at once, from the loop.
   void on_client_gone();
@@ -112,6 +115,7 @@ class StreamRelay final : public Relay {
       : Relay(parts), usage_chunk_(usage_chunk) {}
 
   event::Task<Relayed> run() override;
+  event::Task<Relayed> end_early(Relayed relayed) override;
 
   // The end that was kept back, with the cost in its last usage event.
   struct End {

@@ -31,7 +31,8 @@ event::Task<Relayed> StreamRelay::run() {
     if (!pieces && is_finished() && !client_gone_) co_return upstream_ended();
     if (!pieces) co_return broke_off(pieces.error());
     if (pieces->empty()) co_return upstream_ended();
-    for (std::string_view piece : *pieces) take(piece);
+    for (std::string_view piece : *pieces)
+      if (!done_) take(piece);
     if (failure_ && !has_begun_) co_return ended(Ending::failed, *failure_);
     if (!out_.empty()) {
       const bool may_send = co_await open_gate();
@@ -40,11 +41,21 @@ event::Task<Relayed> StreamRelay::run() {
       std::string().swap(out_);  // the next event may be seconds away
       if (!is_there && is_drained_out()) co_return ended(Ending::client_left);
     }
-    if (failure_) co_return ended(Ending::broken, *failure_);
+    if (failure_) co_return ended(client_gone_ ? Ending::client_left : Ending::broken, *failure_);
     if (done_) co_return ended(Ending::completed);
     const bool is_covered = co_await keep_covered();
     if (!is_covered) co_return ended(client_gone_ ? Ending::client_left : Ending::cut);
   }
+}
+
+event::Task<Relayed> StreamRelay::end_early(Relayed relayed) {
+  const bool may_send = co_await open_gate();
+  if (!may_send) co_return ended(Ending::unsettled);
+  for (const Kept& kept : kept_) out_.append(kept.raw);
+  if (!out_.empty()) co_await send(out_);
+  if (client_gone_) relayed.ending = Ending::client_left;
+  relayed.has_begun = has_begun_;
+  co_return relayed;
 }
 
 void StreamRelay::take(std::string_view bytes) {
@@ -54,11 +65,11 @@ void StreamRelay::take(std::string_view bytes) {
     if (step == http::SseStep::too_large) failure_ = garbage("an event passed its bound");
     if (step != http::SseStep::event || failure_) return;
     take_event(event);
+    if (done_) return;  // nothing may follow the end
   }
 }
 
 void StreamRelay::take_event(const http::SseEvent& event) {
-  if (done_) return;  // nothing may follow the end
   if (!event.has_data || event.data.empty()) {
     if (saw_event_ && kept_.empty()) out_.append(event.raw);
     return;

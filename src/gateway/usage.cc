@@ -71,11 +71,11 @@ std::optional<Usage> read_usage(const dom::element& element) {
   const auto prompt = counts.get("prompt_tokens");
   const auto completion = counts.get("completion_tokens");
   const auto total = counts.get("total_tokens");
-  // Embeddings have no completion; everything else says both sides.
+  // Embeddings have no completion. Who else leaves it out has it in the total.
   if (!prompt || (!completion && !total)) return std::nullopt;
 
   int64_t in = *prompt;
-  const int64_t written = completion.value_or(0);
+  const int64_t written = completion.value_or(std::max<int64_t>(0, total.value_or(0) - in));
   // What a vendor counts in the total and nowhere else was written too, out of sight.
   const int64_t hidden = total && completion ? std::max<int64_t>(0, *total - in - written) : 0;
   int64_t out = written + hidden;

@@ -308,8 +308,10 @@ Result<> ServerConnection::write(std::span<const std::string_view> pieces) {
   return sent;
 }
 
+// An answer that never began cannot end well; whoever comes to that is cut off, and nobody else.
 void ServerConnection::finish(std::span<const std::string_view> last_pieces) {
   if (has_answered()) return;
+  if (!has_begun()) return abort();
   Result<> sent = write(last_pieces);
   if (sent && chunked_) sent = stream_->write(kLastChunk);
   answer_ = Answer::finished;
@@ -317,6 +319,7 @@ void ServerConnection::finish(std::span<const std::string_view> last_pieces) {
 
 void ServerConnection::break_off(std::string_view last_words) {
   if (has_answered()) return;
+  if (!has_begun()) return abort();
   (void)write(std::span(&last_words, 1));  // a client that is gone has nothing to be told
   answer_ = Answer::broken_off;
   close_after_ = true;
