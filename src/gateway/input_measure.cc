@@ -6,13 +6,16 @@
 #include <array>
 
 #include "base/limits.h"
+#include "gateway/doubled_member.h"
 
 namespace mg::gateway {
 namespace {
 
 namespace dom = simdjson::dom;
 
-// A second of sound is about ten tokens, and no usual coding makes it less than a kilobyte.
+// For the hold: a second of sound is about ten tokens where it is counted by its content, and
+// seldom less than a kilobyte. No bound: who counts by time (Gemini: 32 tokens a second) finds
+// three times as many in speech of a kilobyte a second, and there are codings that need less.
 constexpr int64_t kAudioBytesPerToken = 100;
 // A page of a document: seldom more than this many tokens for its bytes.
 constexpr int64_t kFileBytesPerToken = 8;
@@ -108,15 +111,19 @@ class ChatMeasure {
  public:
   ChatMeasure(InputShape& shape, api::FeatureFacts& has) : shape_(shape), has_(has) {}
 
+  // The first member that stands twice in an object whose members are looked up here.
+  const std::optional<InputProblem>& doubled() const { return doubled_; }
+
   void add_message(dom::object message) {
     shape_.add_message();
+    check_object(message, "messages");
     for (const auto& [key, value] : message) {
       if (key == "content") {
         add_content(value);
       } else if (key == "tool_calls") {
         add_calls(value);
       } else if (key == "function_call") {
-        add_function(value);
+        add_function(value, "messages.function_call");
       } else if (key == "audio") {
         if (!value.is_null()) shape_.add_reference();
         if (!value.is_object()) add_unknown(value, shape_);
@@ -131,7 +138,7 @@ class ChatMeasure {
   }
 
   void add_tools(dom::object request) {
-    for (const char* member : {"tools", "functions"}) {
+    for (std::string_view member : {"tools", "functions"}) {
       dom::element given;
       dom::array tools;
       if (!is_given(request, member, given)) continue;
@@ -139,37 +146,77 @@ class ChatMeasure {
         add_unknown(given, shape_);
         continue;
       }
-      for (dom::element tool : tools) {
-        has_.tools = true;
-        shape_.add_tool(simdjson::to_string(tool));
-        std::string_view type;  // a tool that the provider runs brings in what it finds
-        if (tool["type"].get(type) == simdjson::SUCCESS && !is_any_of(type, {"function", "custom"}))
-          shape_.add_open();
-      }
+      for (dom::element tool : tools) add_tool(tool, member);
     }
   }
 
   void add_features(dom::object request) {
     dom::element value;
-    for (const auto& [key, given] : request) {  // each, should a member within stand twice
-      dom::object format;
-      if (key != "response_format") continue;
-      if (given.get(format) != simdjson::SUCCESS) {
-        add_unknown(given, shape_);
-        continue;
-      }
-      has_.json_schema = has_.json_schema || text_of(format, "type") == "json_schema";
-      if (format.size() > 1) shape_.add_format(simdjson::to_string(given));
-    }
+    if (is_given(request, "response_format", value)) add_format(value);
     has_.reasoning =
         is_given(request, "reasoning_effort", value) || is_given(request, "reasoning", value);
     has_.audio = has_.audio || is_given(request, "audio", value);
     // What was said before and is kept with the provider.
     for (std::string_view member : {"prediction", "previous_response_id", "conversation"})
       if (is_given(request, member, value)) shape_.add_reference();
+    for (std::string_view member : {"prediction", "web_search_options", "text"}) {
+      dom::object object;
+      if (request[member].get(object) == simdjson::SUCCESS) check_with(object, member, {"format"});
+    }
   }
 
  private:
+  // Of the object at `where`, or of the member `within` it.
+  void check_object(dom::object object, std::string_view where, std::string_view within = {}) {
+    if (doubled_) return;
+    const auto twice = doubled_member(object);
+    if (!twice) return;
+    std::string place(where);
+    if (!within.empty()) place.append(".").append(within);
+    const std::string name(*twice);
+    doubled_ = {"the member " + name + " stands twice in " + place, place + "." + name};
+  }
+
+  // Where it is no object, nothing is looked up in it.
+  void check_once(dom::element value, std::string_view where, std::string_view within = {}) {
+    dom::object object;
+    if (value.get(object) == simdjson::SUCCESS) check_object(object, where, within);
+  }
+
+  // An object, and such members of it as are objects.
+  void check_with(dom::object object, std::string_view where,
+                  std::initializer_list<std::string_view> members) {
+    check_object(object, where);
+    dom::element value;
+    for (std::string_view member : members)
+      if (is_given(object, member, value)) check_once(value, where, member);
+  }
+
+  void add_tool(dom::element tool, std::string_view member) {
+    has_.tools = true;
+    shape_.add_tool(simdjson::to_string(tool));
+    dom::object made;
+    if (tool.get(made) != simdjson::SUCCESS) return shape_.add_open();
+    check_with(made, member, {"function", "custom"});
+    // What the client runs itself is all in its definition. Any other tool brings in what the
+    // provider finds with it, and some are told by another member than `type` (`google_search`).
+    // What stands in `functions` has no type, but a name.
+    std::string_view text;
+    const bool has_type = made["type"].get(text) != simdjson::NO_SUCH_FIELD;
+    const bool is_function =
+        has_type ? is_any_of(text, {"function", "custom"})
+                 : member == "functions" && made["name"].get(text) == simdjson::SUCCESS;
+    if (!is_function) shape_.add_open();
+  }
+
+  void add_format(dom::element given) {
+    dom::object format;
+    if (given.get(format) != simdjson::SUCCESS) return add_unknown(given, shape_);
+    check_with(format, "response_format", {"json_schema"});
+    has_.json_schema = text_of(format, "type") == "json_schema";
+    if (format.size() > 1) shape_.add_format(simdjson::to_string(given));
+  }
+
   // Ids and the like are part of what a message costs anyway, as long as they are short.
   void add_short(dom::element value) {
     std::string_view text;
@@ -198,6 +245,7 @@ class ChatMeasure {
   }
 
   void add_part(dom::object part) {
+    check_object(part, kParts);
     const std::string_view type = text_of(part, "type");
     dom::element value;
     const bool is_image = is_any_of(type, {"image", "image_url", "input_image"}) ||
@@ -210,16 +258,20 @@ class ChatMeasure {
         add_said(member);
       } else if (is_image &&
                  is_any_of(key, {"image_url", "image", "source", "detail", "file_id"})) {
-        continue;
+        check_once(member, kParts, key);
       } else if (key == "input_audio") {
         has_.audio = true;
+        check_once(member, kParts, key);
+        shape_.add_open();  // its length is not known, and its named format only the client's word
         if (!member.is_object()) add_unknown(member, shape_);
         shape_.add_tokens(decoded_bytes(data_of(member, "data")) / kAudioBytesPerToken + 1);
       } else if (key == "file") {
+        check_once(member, kParts, key);
         shape_.add_reference();
         shape_.add_tokens(decoded_bytes(data_of(member, "file_data")) / kFileBytesPerToken);
       } else if (key == "video_url") {
         has_.images = true;
+        check_once(member, kParts, key);
         shape_.add_reference();
         shape_.add_tokens(decoded_bytes(data_of(member, "url")) / kFileBytesPerToken);
       } else {
@@ -257,9 +309,10 @@ class ChatMeasure {
         add_unknown(entry, shape_);
         continue;
       }
+      check_object(call, "messages.tool_calls");
       for (const auto& [key, value] : call) {
         if (key == "function") {
-          add_function(value);
+          add_function(value, "messages.tool_calls.function");
         } else if (is_any_of(key, {"id", "type", "index"})) {
           add_short(value);
         } else {
@@ -269,15 +322,19 @@ class ChatMeasure {
     }
   }
 
-  void add_function(dom::element function) {
+  void add_function(dom::element function, std::string_view where) {
     dom::object made;
     if (function.get(made) != simdjson::SUCCESS) return add_unknown(function, shape_);
+    check_object(made, where);
     shape_.add_tool_call();
     for (const auto& [key, value] : made) add_said(value);
   }
 
+  static constexpr std::string_view kParts = "messages.content";
+
   InputShape& shape_;
   api::FeatureFacts& has_;
+  std::optional<InputProblem> doubled_;
 };
 
 // The numbers of one list of tokens; nothing where it is none.
@@ -317,6 +374,7 @@ std::optional<InputProblem> measure_chat(const dom::object& request, InputShape&
   }
   measure.add_tools(request);
   measure.add_features(request);
+  if (measure.doubled()) return measure.doubled();
   measure_others(request,
                  {"messages", "tools", "functions", "response_format", "prediction",
                   "previous_response_id", "conversation"},

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/limits.h"
 #include "base/text.h"
+#include "gateway/doubled_member.h"
 #include "gateway/input_measure.h"
 #include "gateway/long_numbers.h"
 #include "gateway/whole_number.h"
@@ -140,15 +141,11 @@ class BodyReader {
 
  private:
   // No member twice: whoever reads the first and whoever reads the last would see two requests.
+  // (What is within the members is looked at while it is measured.)
   Checked check_members(dom::object object) {
-    std::vector<std::string_view> keys;
-    keys.reserve(object.size());
-    for (const auto& [key, value] : object) keys.push_back(key);
-    std::sort(keys.begin(), keys.end());
-    const auto twice = std::adjacent_find(keys.begin(), keys.end());
-    if (twice != keys.end())
+    if (const auto twice = doubled_member(object))
       return no(Code::invalid_value, "the member " + std::string(*twice) + " stands twice", *twice);
-    for (std::string_view key : keys) {
+    for (const auto& [key, value] : object) {
       if (is_in(kDecidingMembers, key)) continue;
       const std::string name = folded(key);
       if (is_in(kRoutingMembers, name))

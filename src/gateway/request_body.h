@@ -37,8 +37,9 @@ std::vector<std::string_view> spliced(std::string_view text, const std::vector<S
 
 class RequestBody {
  public:
-  // Takes the text; it is validated as a whole, and no duplicate member stands in its top level,
-  // so that every reader of it sees the same. The error names the member at fault.
+  // Takes the text; it is validated as a whole, and no duplicate member stands in its top level or
+  // where its price is read from, so that every reader of it sees the same. The error names the
+  // member at fault.
   static tl::expected<RequestBody, Refusal> read(Operation operation, std::string text);
 
   const std::string& text() const { return text_; }

@@ -1,6 +1,7 @@
 """Input that has no place of its own is measured, held for and charged as its provider reports it;
 what is written in another way is served, and what others would read in another way is not."""
 
+import base64
 import json
 
 import pytest
@@ -84,20 +85,8 @@ def completion(**members):
     return json.dumps({"prompt": "Hello", "model": MODEL, "max_tokens": 16, **members})
 
 
-def twice(name, first, second):
-    """A message in which a member stands two times."""
-    text = f'"{name}": {json.dumps(first)}, "{name}": {json.dumps(second)}'
-    return f'{{"model": "{MODEL}", "max_tokens": 16, "messages": [{{"role": "user", {text}}}]}}'
-
-
 def call(**members):
     return message(tool_calls=[{"id": "call_1", "type": "function", **members}])
-
-
-def call_with_arguments(first, second):
-    marked = call(function={"name": "look", "arguments": "@"})
-    return marked.replace('"arguments": "@"', f'"arguments": {json.dumps(first)}, '
-                                              f'"arguments": {json.dumps(second)}')
 
 
 PLACES = {
@@ -115,11 +104,7 @@ PLACES = {
     "audio of a message as a text": message(audio=LONG),
     "reasoning of a message": message(reasoning=LONG),
     "thinking of a message": message(thinking=LONG),
-    "first of two contents": twice("content", LONG, "Hello"),
-    "second of two contents": twice("content", "Hello", LONG),
     "input of a custom call": call(custom={"name": "look", "input": LONG}),
-    "first of two arguments": call_with_arguments(LONG, "{}"),
-    "second of two arguments": call_with_arguments("{}", LONG),
     "thinking part": part(type="thinking", thinking=LONG),
     "thinking part of texts": part(type="thinking", thinking=[{"type": "text", "text": LONG}]),
     "document_url part": part(type="document_url", document_url=LONG),
@@ -197,7 +182,10 @@ def test_an_image_by_its_plain_address(gateway, upstream, prices, tells, image, 
 
 @pytest.mark.parametrize("members", [
     {"web_search_options": {}}, {"web_search_options": {"search_context_size": "high"}},
-    {"tools": [{"type": "web_search"}]}], ids=["options", "options with a size", "tool"])
+    {"tools": [{"type": "web_search"}]}, {"tools": [{"google_search": {}}]},
+    {"tools": [{"function": {"name": "look"}, "web_search": {}}]},
+    {"tools": [{"type": "builtin_function", "function": {"name": "$web_search"}}]}],
+    ids=["options", "options with a size", "tool", "untyped tool", "untyped function", "builtin"])
 def test_what_a_search_finds_is_charged_as_reported(gateway, prices, tells, members):
     caller = gateway.caller("10.00")
     tells(20_000)
@@ -210,8 +198,9 @@ def test_what_a_search_finds_is_charged_as_reported(gateway, prices, tells, memb
 
 @pytest.mark.parametrize("members", [
     {}, {"web_search_options": None}, {"temperature": 0.5, "seed": 7, "top_k": 40},
-    {"tools": [{"type": "function", "function": {"name": "look", "parameters": {}}}]}],
-    ids=["nothing else", "no search", "settings", "function"])
+    {"tools": [{"type": "function", "function": {"name": "look", "parameters": {}}}]},
+    {"tools": [{"type": "custom", "custom": {"name": "look"}}]}, {"functions": [{"name": "look"}]}],
+    ids=["nothing else", "no search", "settings", "function", "custom", "functions"])
 def test_a_short_request_did_not_send_20000_tokens(gateway, prices, tells, members):
     caller = gateway.caller("10.00")
     tells(20_000)
@@ -226,6 +215,95 @@ def test_a_short_request_did_not_send_20000_tokens(gateway, prices, tells, membe
     assert gateway.balance(caller.tenant) == 10 * 10**9 - cost
     told = gateway.run("explain", answer.request_id).stdout
     assert "more than this request can have used: our own count was charged" in told, told
+
+
+@pytest.mark.parametrize("sound_format", ["mp3", "wav"])
+def test_sound_is_charged_by_its_time_where_the_provider_counts_so(gateway, prices, tells,
+                                                                   sound_format):
+    """600 s at 8 kbit/s, of which a provider with 32 tokens a second counts three times what its
+    bytes tell. The hold is by the bytes still."""
+    caller = gateway.caller("10.00")
+    tells(19_210)
+    sound = base64.b64encode(bytes(600 * 1000)).decode()
+    answer = ask(gateway, caller.key, part(type="input_audio", input_audio={
+        "data": sound, "format": sound_format}))
+    assert answer.status == 200, answer
+    decision = reported(gateway, answer)
+    assert decision["usage"] == {"input": 19_210, "output": 2}
+    assert 6000 <= decision["input_tokens_bound"] < 6200
+    assert gateway.balance(caller.tenant) == 10 * 10**9 - prices.cost(
+        MODEL, input=19_210, output=2)
+
+
+# --- Members that stand twice ---
+
+
+def doubled(body, mark, name, first, second):
+    """The body with two members in the place of the one that is named `mark`."""
+    pair = f'"{name}": {json.dumps(first)}, "{name}": {json.dumps(second)}'
+    assert body.count(f'"{mark}": 0') == 1
+    return body.replace(f'"{mark}": 0', pair)
+
+
+URL = "https://pictures.example/cat.png"
+DOUBLES = {
+    "messages.content": doubled(message(**{"@": 0}).replace('"content": "Yes?", ', ""), "@",
+                                "content", "Hello", LONG),
+    "messages.tool_calls.function.arguments": doubled(
+        call(function={"name": "look", "@": 0}), "@", "arguments", "{}", LONG),
+    "messages.content.type": doubled(part(**{"@": 0}, image_url={"url": URL}), "@", "type",
+                                     "text", "image_url"),
+    "messages.content.image_url": doubled(part(type="image_url", **{"@": 0}), "@", "image_url",
+                                          {"url": URL, "detail": "low"}, {"url": URL}),
+    "messages.content.image_url.detail": doubled(
+        part(type="image_url", image_url={"url": URL, "@": 0}), "@", "detail", "low", "high"),
+    "messages.content.input_audio.data": doubled(
+        part(type="input_audio", input_audio={"format": "wav", "@": 0}), "@", "data", "AA",
+        "A" * 60_000),
+    "messages.content.file.file_data": doubled(
+        part(type="file", file={"@": 0}), "@", "file_data", "AA", "A" * 60_000),
+    "tools.type": doubled(top(tools=[{"@": 0, "web_search": {}}]), "@", "type", "function",
+                          "web_search"),
+    "tools.function": doubled(top(tools=[{"type": "function", "@": 0}]), "@", "function",
+                              {"name": "look"}, {"name": "$web_search"}),
+    "response_format.type": doubled(top(response_format={"@": 0}), "@", "type", "text",
+                                    "json_schema"),
+    "response_format.json_schema.schema": doubled(
+        top(response_format={"type": "json_schema", "json_schema": {"name": "a", "@": 0}}), "@",
+        "schema", {}, {"description": LONG}),
+    "prediction.content": doubled(top(prediction={"type": "content", "@": 0}), "@", "content",
+                                  "Hello", LONG),
+}
+
+
+@pytest.mark.parametrize("is_escaped", [False, True], ids=["plain", "escaped"])
+@pytest.mark.parametrize("where", DOUBLES)
+def test_a_member_that_stands_twice_within_is_refused(gateway, upstream, where, is_escaped):
+    """Whoever reads the first and whoever reads the last would be asked for two things."""
+    caller = gateway.caller("1.00")
+    before = len(upstream.requests)
+    outer, _, name = where.rpartition(".")
+    body = DOUBLES[where]
+    if is_escaped:
+        head, quoted, tail = body.rpartition(f'"{name}": ')
+        body = head + f'"\\u{ord(name[0]):04x}{name[1:]}": ' + tail
+    answer = ask(gateway, caller.key, body)
+    assert (answer.status, answer.code) == (400, "invalid_value"), answer
+    error = answer.json()["error"]
+    assert (error["type"], error["param"]) == ("invalid_request_error", where)
+    assert error["message"] == f"the member {name} stands twice in {outer}"
+    assert len(upstream.requests) == before
+    assert gateway.wallet(caller.tenant) == {"balance": 10**9, "held": 0, "available": 10**9}
+
+
+def test_what_is_measured_as_text_may_hold_a_member_twice(gateway, upstream, tells):
+    caller = gateway.caller("10.00")
+    tells(20)
+    for body in (doubled(top(metadata={"@": 0}), "@", "a", "x", "y"),
+                 doubled(top(tools=[{"type": "function", "function": {
+                     "name": "look", "parameters": {"@": 0}}}]), "@", "type", "object", "array")):
+        assert ask(gateway, caller.key, body).status == 200, body
+        assert upstream.requests[-1].body == body.encode()
 
 
 # --- Two limits of an answer ---
