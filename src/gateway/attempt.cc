@@ -145,7 +145,7 @@ int64_t Attempt::within_total(int64_t ms) const {
 bool Attempt::was_held_up() const {
   const int64_t total_ns = candidate_.timeouts.total_ms * kNsPerMs;
   const int64_t spent_ns = loop_.now_ns() - started_ns_;
-  return spent_ns >= total_ns && spent_ns - held_up_ns_ < total_ns;
+  return spent_ns >= total_ns && held_up_ns_ >= total_ns / 2;
 }
 
 void Attempt::finished() {

@@ -48,8 +48,8 @@ class Attempt {
   // It broke after the head.
   void broke(const Failure& failure);
 
-  // So long the answer waited for its client, which is no fault of the channel's. Where nothing
-  // else used up total_ms, it was held up.
+  // So long the answer waited for its client, which is no fault of the channel's. Where that took
+  // half of total_ms or more, and all of it is gone, it was held up.
   void held_up(int64_t ns) { held_up_ns_ += ns; }
   bool was_held_up() const;
 
