@@ -8,6 +8,7 @@
 #include "base/calendar.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/text.h"
 
 namespace mg {
 namespace {
@@ -26,16 +27,77 @@ constexpr std::string_view kSecretPrefixes[] = {"sk-",    "sk_",    "mg-", "gsk_
                                                 "xai-",   "AIza",   "pk-", "rk_",
                                                 "whsec_", "nvapi-", "hf_", "Bearer "};
 
-constexpr size_t kOpaqueRunMin = 32;
+constexpr std::string_view kMask = "***";
+constexpr size_t kOpaquePartMin = 32;
 
+// Names of models, addresses and paths are long too, but not between two of their dots or slashes.
 bool looks_opaque(std::string_view run) {
-  if (run.size() < kOpaqueRunMin) return false;
+  size_t bytes = 0;
   bool digit = false, letter = false;
   for (char c : run) {
+    if (c == '.' || c == '/') {
+      bytes = 0;
+      digit = letter = false;
+      continue;
+    }
+    ++bytes;
     digit = digit || (c >= '0' && c <= '9');
     letter = letter || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (bytes >= kOpaquePartMin && digit && letter) return true;
   }
-  return digit && letter;
+  return false;
+}
+
+// Where a key may begin: "?key=sk-..." has one in the middle of what would pass for one run.
+bool is_boundary(std::string_view text, size_t at) {
+  return at == 0 || !is_key_char(text[at - 1]) || text[at - 1] == '=';
+}
+
+enum class Opaque : uint8_t { shown, masked };
+
+std::string masked_runs(std::string_view text, Opaque opaque) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t at = 0; at < text.size();) {
+    size_t secret_from = std::string_view::npos;
+    for (std::string_view prefix : kSecretPrefixes)
+      if (text.substr(at).starts_with(prefix)) secret_from = at + prefix.size();
+    size_t end = secret_from == std::string_view::npos ? at : secret_from;
+    const bool boundary = is_boundary(text, at);
+    while (boundary && end < text.size() && is_key_char(text[end])) ++end;
+    if (boundary && secret_from != std::string_view::npos && end > secret_from) {
+      out.append(text.substr(at, secret_from - at)).append(kMask);
+      at = end;
+    } else if (boundary && opaque == Opaque::masked && looks_opaque(text.substr(at, end - at))) {
+      out.append(kMask);
+      at = end;
+    } else {
+      out.push_back(text[at++]);
+    }
+  }
+  return out;
+}
+
+// How many bytes at the front of the text stand for the character, plain or escaped as in JSON.
+size_t spells(std::string_view text, char c) {
+  const bool may_be_escaped = c == '"' || c == '\\' || c == '/';
+  if (may_be_escaped && text.size() > 1 && text[0] == '\\' && text[1] == c) return 2;
+  constexpr std::string_view kCode = "\\u00";
+  constexpr size_t kDigits = 2;
+  if (text.starts_with(kCode) && from_hex(text.substr(kCode.size(), kDigits)) == std::string(1, c))
+    return kCode.size() + kDigits;
+  return text.starts_with(c) ? 1 : 0;
+}
+
+// The same for the whole secret; 0 where something else stands there.
+size_t spells(std::string_view text, std::string_view secret) {
+  size_t bytes = 0;
+  for (char c : secret) {
+    const size_t more = spells(text.substr(bytes), c);
+    if (more == 0) return 0;
+    bytes += more;
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -69,22 +131,18 @@ void log(LogLevel level, std::string_view event, std::initializer_list<LogField>
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
-std::string masked(std::string_view text) {
+std::string masked(std::string_view text) { return masked_runs(text, Opaque::masked); }
+
+std::string masked_prefixed(std::string_view text) { return masked_runs(text, Opaque::shown); }
+
+std::string masked_secret(std::string_view text, std::string_view secret) {
   std::string out;
   out.reserve(text.size());
   for (size_t at = 0; at < text.size();) {
-    size_t secret_from = std::string_view::npos;
-    for (std::string_view prefix : kSecretPrefixes)
-      if (text.substr(at).starts_with(prefix)) secret_from = at + prefix.size();
-    size_t end = secret_from == std::string_view::npos ? at : secret_from;
-    while (end < text.size() && is_key_char(text[end])) ++end;
-    const bool boundary = at == 0 || !is_key_char(text[at - 1]);
-    if (boundary && secret_from != std::string_view::npos && end > secret_from) {
-      out.append(text.substr(at, secret_from - at)).append("***");
-      at = end;
-    } else if (boundary && end > at && looks_opaque(text.substr(at, end - at))) {
-      out.append("***");
-      at = end;
+    const size_t bytes = spells(text.substr(at), secret);
+    if (bytes > 0) {
+      out.append(kMask);
+      at += bytes;
     } else {
       out.push_back(text[at++]);
     }

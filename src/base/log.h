@@ -31,7 +31,11 @@ inline void log_error(std::string_view event, std::initializer_list<LogField> fi
 }
 
 // The text with everything that looks like a credential replaced: "sk-...", "mg-...", bearer
-// tokens, and long runs of key-like characters behind "key".
+// tokens, and long runs of letters and digits. For the log and for records.
 std::string masked(std::string_view text);
+// The same for what clients read, who need every id and path in it: known prefixes alone.
+std::string masked_prefixed(std::string_view text);
+// The text with this very secret replaced, wherever it stands, plain or escaped as JSON does it.
+std::string masked_secret(std::string_view text, std::string_view secret);
 
 }  // namespace mg

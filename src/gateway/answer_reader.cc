@@ -193,11 +193,18 @@ AnswerFacts AnswerReader::read(std::string_view json, const api::Provider& provi
   return facts;
 }
 
+bool AnswerReader::is_object(std::string_view json) {
+  dom::parser parser;
+  dom::object object;
+  return parser.parse(without_long_numbers(json)).get(object) == simdjson::SUCCESS;
+}
+
 std::string AnswerReader::error_text(std::string_view json) {
   dom::parser parser;
   dom::element document, error;
   std::string_view message;
-  if (parser.parse(simdjson::padded_string(json)).get(document) != simdjson::SUCCESS) return {};
+  if (parser.parse(without_long_numbers(json)).get(document) != simdjson::SUCCESS) return {};
+  if (document.is_array() && document.at(0).get(document) != simdjson::SUCCESS) return {};
   if (document["error"]["message"].get(message) == simdjson::SUCCESS ||
       document["message"].get(message) == simdjson::SUCCESS ||
       document["error"].get(message) == simdjson::SUCCESS ||

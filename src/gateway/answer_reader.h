@@ -37,7 +37,8 @@ class AnswerReader {
   // counter, where there is one: content, reasoning, refusals, names and arguments of tool calls.
   AnswerFacts read(std::string_view json, const api::Provider& provider, TokenCounter* generated);
 
-  // The error object's message, type and code of an answer that is_error, for people.
+  static bool is_object(std::string_view json);
+  // The message of an error answer, of its first error where it is a list; empty: none was found.
   static std::string error_text(std::string_view json);
 
  private:

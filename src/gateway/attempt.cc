@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "base/text.h"
 
 namespace mg::gateway {
 namespace {
@@ -24,9 +25,15 @@ event::Task<> drain([[maybe_unused]] std::shared_ptr<const void> generation, htt
   }
 }
 
+// RFC 9110, section 8.4.1: codings are compared without regard to case. "identity" is none, and
+// some servers send the field with nothing in it.
 bool is_coded(const http::Headers& headers) {
-  const auto coding = headers.find("content-encoding");
-  return coding && *coding != "identity";
+  const std::string joined = headers.joined("content-encoding");
+  const std::vector<std::string_view> codings = split(joined, ',');
+  return std::any_of(codings.begin(), codings.end(), [](std::string_view coding) {
+    const std::string_view name = trimmed(coding);
+    return !name.empty() && !equal_ignoring_case(name, "identity");
+  });
 }
 
 }  // namespace
@@ -68,14 +75,19 @@ event::Task<Asked> Attempt::ask() {
                         {},
                         "the upstream coded its answer although nobody asked"});
   if (is_answer) co_return std::move(*head);
-  const std::string said = co_await read_error_body();
+  std::string said = co_await read_error_body();
+  // What is coded cannot be read: neither judged by its words, nor searched for our credential.
+  if (is_coded(head->headers)) said.clear();
+  said = candidate_.channel->without_credential(said);
   Judgement judgement = judge(*head, said);
   if (judgement.blame != Blame::client) co_return reported(std::move(judgement.failure));
   health_.succeeded(pass_);
   has_verdict_ = true;
-  co_return ClientFault{
-      head->status, std::string(head->headers.find("content-type").value_or("application/json")),
-      masked(said)};
+  co_return client_fault(*head, said);
+}
+
+std::string Attempt::for_records(std::string_view said) const {
+  return masked(candidate_.channel->without_credential(said));
 }
 
 Failure Attempt::reported(Failure failure) {

@@ -16,13 +16,6 @@
 
 namespace mg::gateway {
 
-// An answer of the upstream's that goes to the client as it is: the client's own fault.
-struct ClientFault {
-  int status = 400;
-  std::string content_type;
-  std::string body;  // credentials masked
-};
-
 // The client left meanwhile.
 struct Interrupted {};
 
@@ -43,6 +36,8 @@ class Attempt {
   // Of an answer: its body. Each wait ends after idle_ms, and all of them at total_ms.
   http::ClientConnection& upstream() { return **lease_; }
   int64_t wait_ms() const { return within_total(candidate_.timeouts.idle_ms); }
+  // What it said, for people and records: credentials masked.
+  std::string for_records(std::string_view said) const;
   // The whole answer was relayed; the connection may serve again.
   void finished();
   // It broke after the head.

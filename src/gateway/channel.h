@@ -35,14 +35,19 @@ struct Channel {
   std::vector<ModelMapping> models;
   std::shared_ptr<ChannelHealth> health;
 
-  // The field that carries the credential; both empty where none is needed.
+  // The field that carries the credential; all empty where none is needed.
   struct Authorization {
     std::string name;
-    std::string value;
+    std::string scheme;  // what stands before the credential: "Bearer "
+    std::string credential;
   };
   // Once, when the destination is known; `path_prefix` is the base URL's: "/v1". Errors: invalid,
   // for what no head can carry.
   Result<> prepare_heads(std::string_view path_prefix, const Authorization& authorization);
+
+  // What the upstream said, without this channel's credential, should it quote it. Every text of
+  // the upstream's that a client or a record is to have passes through here first, still uncut.
+  std::string without_credential(std::string_view said) const;
 
   // What a request begins with, credential and all.
   const http::PreparedHead& head(Operation operation, bool is_stream) const {
@@ -50,6 +55,7 @@ struct Channel {
   }
 
  private:
+  std::string credential_;  // as it was sent; empty where there is none to hide
   std::array<std::array<http::PreparedHead, 2>, kOperations.size()> heads_;
 };
 

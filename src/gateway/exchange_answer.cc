@@ -59,7 +59,7 @@ void Exchange::replay(const StoredAnswer& answer) {
 
 void Exchange::pass_fault(const ClientFault& fault) {
   record().status = fault.status;
-  record().code = "upstream_refused";
+  record().code = name(Code::upstream_refused);
   record().outcome = "refused by the upstream";
   http::Headers headers = answer_headers();
   if (!headers.add_checked("content-type", fault.content_type))

@@ -13,6 +13,7 @@ namespace {
 using api::FailureKind;
 
 constexpr size_t kWhatBytesMax = 300;
+constexpr size_t kPlainWordsBytesMax = 1'000;  // of a refusal that is no JSON
 
 // Some vendors say with a 400 (or a 500) that our key is wrong or our account is empty. The client
 // cannot mend that, and must not read about it.
@@ -86,6 +87,22 @@ FailureKind kind_of_status(int status) {
 // A 4xx that speaks of the request itself, not of us, of rates or of the model's whereabouts.
 bool is_clients_own(int status) {
   return status >= 400 && status < 500 && kind_of_status(status) == FailureKind::garbage;
+}
+
+// The words of a refusal that is no JSON object, in so far as a client can do something with them:
+// no page, no bytes. Empty: none.
+std::string_view plain_words(const http::ResponseHead& head, std::string_view said) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const size_t from = said.find_first_not_of(kBlanks);
+  if (from == std::string_view::npos) return {};
+  const std::string_view words = said.substr(from, said.find_last_not_of(kBlanks) + 1 - from);
+  const std::string type = to_lower(head.headers.find("content-type").value_or(""));
+  if (words.starts_with('<') || type.find("html") != std::string::npos) return {};
+  if (words.size() > kPlainWordsBytesMax || !is_utf8(words)) return {};
+  const bool has_control = std::any_of(words.begin(), words.end(), [&](char c) {
+    return (c >= 0 && c < ' ' && kBlanks.find(c) == std::string_view::npos) || c == 0x7f;
+  });
+  return has_control ? std::string_view() : words;
 }
 
 }  // namespace
@@ -172,6 +189,21 @@ Judgement judge(const http::ResponseHead& head, std::string_view body) {
   if (status == 429 && !judgement.failure.retry_after_ms)
     judgement.failure.retry_after_ms = kRestAfter429Ms;
   return judgement;
+}
+
+ClientFault client_fault(const http::ResponseHead& head, std::string_view said) {
+  if (AnswerReader::is_object(said))
+    return {head.status, std::string(head.headers.find("content-type").value_or(kJsonType)),
+            masked_prefixed(said)};
+  // Some say it as an object within a list.
+  const std::string listed = AnswerReader::error_text(said);
+  const std::string_view words = plain_words(head, listed.empty() ? said : listed);
+  const std::string message =
+      words.empty() ? "the model provider refused the request without a readable reason"
+                    : "the model provider refused the request: " + masked_prefixed(words);
+  Refusal no = refusal(Code::upstream_refused, message);
+  no.status = head.status;
+  return {no.status, std::string(kJsonType), no.body()};
 }
 
 Refusal refusal_for(const Failure& failure) {

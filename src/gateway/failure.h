@@ -36,7 +36,7 @@ Failure failure_of(const Error& error);
 // What an answer's status means, with the body of an error answer (bounded by the caller).
 enum class Blame : uint8_t {
   nobody,   // 2xx: go on and read it
-  client,   // the request is wrong: the client gets the upstream's own words
+  client,   // the request is wrong: the client hears of it
   channel,  // try elsewhere
 };
 struct Judgement {
@@ -44,6 +44,16 @@ struct Judgement {
   Failure failure;  // where the channel is to blame
 };
 Judgement judge(const http::ResponseHead& head, std::string_view body);
+
+// An upstream's refusal that is the client's own fault, as the client gets it.
+struct ClientFault {
+  int status = 400;
+  std::string content_type;
+  std::string body;  // credentials masked
+};
+// A JSON object as it is. Of anything else an error of our shape, which clients can read: with the
+// upstream's words where they are few and plain. `said` is without the channel's credential.
+ClientFault client_fault(const http::ResponseHead& head, std::string_view said);
 
 // The answer to the client once nothing is left to try.
 Refusal refusal_for(const Failure& failure);

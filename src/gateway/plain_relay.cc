@@ -1,7 +1,6 @@
 #include "gateway/relay.h"
 
 #include "base/limits.h"
-#include "base/log.h"
 #include "base/text.h"
 
 namespace mg::gateway {
@@ -70,9 +69,10 @@ Relayed PlainRelay::judge_whole() {
         Ending::failed,
         {api::FailureKind::garbage, 200, {}, "the upstream's answer is not a JSON object"});
   if (facts.is_error)
-    return ended(
-        Ending::failed,
-        {api::FailureKind::server_error, 200, {}, masked(AnswerReader::error_text(kept_))});
+    return ended(Ending::failed, {api::FailureKind::server_error,
+                                  200,
+                                  {},
+                                  parts_.attempt.for_records(AnswerReader::error_text(kept_))});
   parts_.metering.take_report(facts);
   // Counting the text costs more than all the rest of reading it. It may bear a report out that
   // was too much to be believed unseen.

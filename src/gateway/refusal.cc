@@ -29,6 +29,7 @@ constexpr auto kKinds = std::to_array<Kind>({
     {Code::unsupported_parameter, "unsupported_parameter", 400, kRequest, Repeat::may_help},
     {Code::context_length_exceeded, "context_length_exceeded", 400, kRequest, Repeat::may_help},
     {Code::invalid_request, "invalid_request", 400, kRequest, Repeat::may_help},
+    {Code::upstream_refused, "upstream_refused", 400, kRequest, Repeat::may_help},
     {Code::invalid_api_key, "invalid_api_key", 401, "authentication_error", Repeat::may_help},
     {Code::insufficient_quota, "insufficient_quota", 402, "insufficient_quota", Repeat::is_useless},
     {Code::ip_not_allowed, "ip_not_allowed", 403, "permission_error", Repeat::is_useless},

@@ -21,7 +21,8 @@ enum class Code : uint8_t {
   invalid_value,
   unsupported_parameter,
   context_length_exceeded,
-  invalid_request,  // not HTTP as it should be
+  invalid_request,   // not HTTP as it should be
+  upstream_refused,  // the request, in words that are no JSON; the status is the upstream's
   invalid_api_key,
   insufficient_quota,
   ip_not_allowed,

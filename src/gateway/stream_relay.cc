@@ -1,7 +1,6 @@
 #include "gateway/relay.h"
 
 #include "base/limits.h"
-#include "base/log.h"
 
 namespace mg::gateway {
 namespace {
@@ -84,8 +83,8 @@ void StreamRelay::take_event(const http::SseEvent& event) {
   const AnswerFacts facts = parts_.reader.read(event.data, parts_.provider, &generated);
   parts_.metering.take_report(facts);
   if (facts.is_error) {
-    failure_ =
-        failure(api::FailureKind::server_error, masked(AnswerReader::error_text(event.data)));
+    failure_ = failure(api::FailureKind::server_error,
+                       parts_.attempt.for_records(AnswerReader::error_text(event.data)));
     return;
   }
   if (!saw_event_ && !facts.is_json) {

@@ -39,9 +39,9 @@ Result<std::shared_ptr<const gateway::Channel>> build(const ChannelConfig& confi
   auto channel = std::make_shared<gateway::Channel>();
   gateway::Channel::Authorization authorization;
   if (!credential.empty() && provider->auth == api::AuthStyle::bearer)
-    authorization = {"authorization", "Bearer " + credential};
+    authorization = {"authorization", "Bearer ", credential};
   if (!credential.empty() && provider->auth == api::AuthStyle::header)
-    authorization = {provider->auth_header, credential};
+    authorization = {provider->auth_header, {}, credential};
   channel->id = config.id;
   channel->provider = std::move(*provider);
   channel->destination = http::Destination::make(

@@ -174,8 +174,8 @@ class SimGateway {
     http::BaseUrl base = *http::parse_base_url("http://127.0.0.1:" + std::to_string(port) + "/v1");
     channel->destination = http::Destination::make(
         base.origin, {http::PrivateAddresses::allow, http::PlainHttp::refuse}, nullptr);
-    REQUIRE(
-        channel->prepare_heads(base.path_prefix, {"authorization", "Bearer sk-upstream-" + id}));
+    REQUIRE(channel->prepare_heads(base.path_prefix,
+                                   {"authorization", "Bearer ", "sk-upstream-" + id}));
     channel->priority = priority;
     channel->weight = weight;
     channel->timeouts = {3000, 30'000, 60'000, 600'000};

@@ -124,6 +124,32 @@ TEST_CASE("what looks like a credential is masked") {
   CHECK(masked("org AbCdEf0123456789AbCdEf0123456789x") == "org ***");
   CHECK(masked("the quick brown fox, 12 tasks") == "the quick brown fox, 12 tasks");
   CHECK(masked("task-list") == "task-list");
+  CHECK(masked("https://host/v1?key=sk-abc123&n=1") == "https://host/v1?key=sk-***&n=1");
+}
+
+TEST_CASE("what is long but no credential is not masked") {
+  const std::string id = "call_9f8e7d6c5b4a39281706f5e4d3c2b1a0";
+  for (const std::string text :
+       {"the model `meta-llama/Llama-3.3-70B-Instruct-Turbo` is unknown",
+        "messages.12.content.0.image.source.base64.media_type: Field required",
+        "see https://platform.openai.com/docs/guides/structured-outputs/v2#all-fields-2"}) {
+    CHECK(masked(text) == text);
+    CHECK(masked_prefixed(text) == text);
+  }
+  CHECK(masked(id) == "***");
+  CHECK(masked_prefixed(id) == id);
+  CHECK(masked_prefixed("key sk-abc123, Bearer abc.def") == "key sk-***, Bearer ***");
+}
+
+TEST_CASE("a secret is masked wherever it stands, and however JSON escapes it") {
+  CHECK(masked_secret("no token-abc123!", "token-abc123") == "no ***!");
+  CHECK(masked_secret("xtoken-abc123token-abc123", "token-abc123") == "x******");
+  CHECK(masked_secret("no token-abc12", "token-abc123") == "no token-abc12");
+  CHECK(masked_secret("totoken", "token") == "to***");
+  CHECK(masked_secret(R"(k: 'a\/b\u002Bc\u002b\"\\d')", R"(a/b+c+"\d)") == "k: '***'");
+  CHECK(masked_secret(R"(k: 'a/b+c+"\d')", R"(a/b+c+"\d)") == "k: '***'");
+  CHECK(masked_secret(R"(a\u00)", "a+") == R"(a\u00)");
+  CHECK(masked_secret("", "token") == "");
 }
 
 TEST_CASE("every error code has its own name") {
