@@ -2,8 +2,6 @@
 
 #include <simdjson.h>
 
-#include "gateway/token_estimate.h"
-
 namespace mg::gateway {
 namespace {
 
@@ -27,21 +25,17 @@ int64_t prompt_tokens(dom::element prompt, Tokenizer tokenizer) {
 
 }  // namespace
 
-int64_t echoed_tokens(const RequestBody& body, Tokenizer tokenizer) {
+int64_t echoed_tokens(std::string_view request, int64_t answers, Tokenizer tokenizer) {
   dom::parser parser;
-  dom::object request;
-  bool echo = false;
   dom::element prompt;
-  const std::string& text = body.text();
-  if (parser.parse(text).get(request) != simdjson::SUCCESS) return 0;
-  if (request["echo"].get(echo) != simdjson::SUCCESS || !echo) return 0;
-  if (request["prompt"].get(prompt) != simdjson::SUCCESS) return 0;
+  const simdjson::padded_string text(request);
+  if (parser.parse(text)["prompt"].get(prompt) != simdjson::SUCCESS) return 0;
   // Each of several prompts has as many answers as the others.
   int64_t prompts = 1;
   dom::array list;
   if (prompt.get(list) == simdjson::SUCCESS && list.size() > 0 && !list.at(0).is_number())
     prompts = static_cast<int64_t>(list.size());
-  return prompt_tokens(prompt, tokenizer) * (body.answers() / prompts);
+  return prompt_tokens(prompt, tokenizer) * (answers / prompts);
 }
 
 }  // namespace mg::gateway

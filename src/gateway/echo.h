@@ -2,15 +2,15 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
-#include "gateway/request_body.h"
-#include "gateway/token_profile.h"
+#include "gateway/token_estimate.h"
 
 namespace mg::gateway {
 
-// How many tokens of an answer's text repeat the request's prompt, by the counter that answers are
-// counted with; over all choices that the client is shown. 0 where it asked for no echo. The
-// request's text must still be there.
-int64_t echoed_tokens(const RequestBody& body, Tokenizer tokenizer);
+// How many tokens of an answer's text repeat the prompt of the request with this JSON, by the
+// counter that answers are counted with; over so many choices that the client is shown. Takes
+// milliseconds for a megabyte.
+int64_t echoed_tokens(std::string_view request, int64_t answers, Tokenizer tokenizer);
 
 }  // namespace mg::gateway

@@ -100,7 +100,14 @@ event::Task<Relayed> Exchange::ask() {
   }
   Asked asked = co_await attempt_->ask();
   if (const auto* head = std::get_if<http::ResponseHead>(&asked)) {
+    int64_t echoed = 0;
+    if (body_.is_echoed()) echoed = co_await count_echo();
+    if (client_.is_gone()) {
+      relayed.ending = Ending::client_left;
+      co_return relayed;
+    }
     relay_ = make_relay(*head);
+    metering_->set_echoed(echoed);
   } else if (auto* fault = std::get_if<ClientFault>(&asked)) {
     fault_ = std::make_unique<const ClientFault>(std::move(*fault));
   } else if (auto* failure = std::get_if<Failure>(&asked)) {
@@ -109,6 +116,17 @@ event::Task<Relayed> Exchange::ask() {
     relayed.ending = Ending::client_left;
   }
   co_return relayed;
+}
+
+// In the pool where that takes long, like the reading of such a body.
+event::Task<int64_t> Exchange::count_echo() {
+  const auto count = [text = body_.text(), answers = body_.answers(),
+                      tokenizer = profile_.tokenizer] {
+    return echoed_tokens(text, answers, tokenizer);
+  };
+  if (body_.bytes() < services_.settings.offload_bytes_min) co_return count();
+  const int64_t echoed = co_await event::offloaded(services_.loop, count);
+  co_return echoed;
 }
 
 // What to do after a failure: true when there is something left to try, with at_ at it.
@@ -159,8 +177,6 @@ std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
   if (!body_.is_stream())
     content_type_ = head.headers.find("content-type").value_or("application/json");
   metering_.emplace(input_.estimate, usage_bounds(model(), body_, input_), profile_.tokenizer);
-  if (operation_ == Operation::completion)
-    metering_->set_echoed(echoed_tokens(body_, profile_.tokenizer));
   RelayParts parts{services_.loop,
                    client_,
                    *attempt_,

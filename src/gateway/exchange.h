@@ -51,6 +51,7 @@ class Exchange final : private http::GoneSink {
   event::Task<Relayed> serve();
   event::Task<Relayed> try_candidate(const Candidate& candidate);
   event::Task<Relayed> ask();
+  event::Task<int64_t> count_echo();
   event::Task<bool> recover(const Failure& failure);
   bool may_try_again() const;
   event::Task<Settled> settle(const Relayed& relayed);

@@ -203,6 +203,9 @@ class BodyReader {
       return ok;
     body_.choices_ = std::max(n.value_or(1), best_of.value_or(1));
     body_.answers_ = n.value_or(1);
+    if (operation_ == Operation::completion &&
+        object["echo"].get(body_.echoed_) != simdjson::SUCCESS)
+      body_.echoed_ = false;
     return {};
   }
 

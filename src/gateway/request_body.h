@@ -51,6 +51,8 @@ class RequestBody {
   int64_t choices() const { return choices_; }
   // How many of these the client is shown: of `best_of` fewer than are written.
   int64_t answers() const { return answers_; }
+  // Its answers begin with its prompt.
+  bool is_echoed() const { return echoed_; }
   // What the client allows per choice, where it says so.
   std::optional<int64_t> output_limit() const { return output_limit_; }
   const std::string& session() const { return session_; }
@@ -97,6 +99,7 @@ class RequestBody {
   bool has_include_usage_ = false;
   bool stream_ = false;
   bool asks_usage_ = false;
+  bool echoed_ = false;
   int64_t choices_ = 1;
   int64_t answers_ = 1;
   std::optional<int64_t> output_limit_;

@@ -168,7 +168,9 @@ def test_half_a_report_makes_no_output_free(workshop, usage, output, source):
 
 
 @pytest.mark.parametrize("prompt, n", [("lorem ipsum dolor sit amet " * 200, 1),
-                                       (["lorem ipsum " * 200, "dolor sit amet " * 200], 2)])
+                                       (["lorem ipsum " * 200, "dolor sit amet " * 200], 2),
+                                       ("lorem ipsum dolor sit amet " * 10_000, 1)],
+                         ids=["one", "several", "long"])
 def test_an_echo_is_no_output(workshop, prompt, n):
     """Where the provider reports nothing, and while its report has not come."""
     prompts = [prompt] if isinstance(prompt, str) else prompt
