@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 
 #include "base/calendar.h"
 #include "base/clock.h"
@@ -48,32 +49,45 @@ bool looks_opaque(std::string_view run) {
   return false;
 }
 
-// Where a key may begin: "?key=sk-..." has one in the middle of what would pass for one run.
-bool is_boundary(std::string_view text, size_t at) {
-  return at == 0 || !is_key_char(text[at - 1]) || text[at - 1] == '=';
+size_t end_of_run(std::string_view text, size_t at) {
+  while (at < text.size() && is_key_char(text[at])) ++at;
+  return at;
+}
+
+// Behind a known prefix of a secret that begins there.
+std::optional<size_t> behind_prefix(std::string_view text, size_t at) {
+  for (std::string_view prefix : kSecretPrefixes)
+    if (text.substr(at).starts_with(prefix)) return at + prefix.size();
+  return std::nullopt;
 }
 
 enum class Opaque : uint8_t { shown, masked };
 
+// One pass: each run is looked through once, however many places in it might begin a key.
 std::string masked_runs(std::string_view text, Opaque opaque) {
   std::string out;
   out.reserve(text.size());
   for (size_t at = 0; at < text.size();) {
-    size_t secret_from = std::string_view::npos;
-    for (std::string_view prefix : kSecretPrefixes)
-      if (text.substr(at).starts_with(prefix)) secret_from = at + prefix.size();
-    size_t end = secret_from == std::string_view::npos ? at : secret_from;
-    const bool boundary = is_boundary(text, at);
-    while (boundary && end < text.size() && is_key_char(text[end])) ++end;
-    if (boundary && secret_from != std::string_view::npos && end > secret_from) {
-      out.append(text.substr(at, secret_from - at)).append(kMask);
-      at = end;
-    } else if (boundary && opaque == Opaque::masked && looks_opaque(text.substr(at, end - at))) {
-      out.append(kMask);
-      at = end;
-    } else {
-      out.push_back(text[at++]);
+    const bool begins_run = at == 0 || !is_key_char(text[at - 1]);
+    // "?key=sk-..." has a key in the middle of what would pass for one run.
+    if (begins_run || text[at - 1] == '=') {
+      const std::optional<size_t> secret = behind_prefix(text, at);
+      const size_t end = secret ? end_of_run(text, *secret) : at;
+      if (secret && end > *secret) {
+        out.append(text.substr(at, *secret - at)).append(kMask);
+        at = end;
+        continue;
+      }
     }
+    if (begins_run && opaque == Opaque::masked) {
+      const size_t end = end_of_run(text, at);
+      if (looks_opaque(text.substr(at, end - at))) {
+        out.append(kMask);
+        at = end;
+        continue;
+      }
+    }
+    out.push_back(text[at++]);
   }
   return out;
 }

@@ -30,8 +30,8 @@ inline void log_error(std::string_view event, std::initializer_list<LogField> fi
   log(LogLevel::error, event, fields);
 }
 
-// The text with everything that looks like a credential replaced: "sk-...", "mg-...", bearer
-// tokens, and long runs of letters and digits. For the log and for records.
+// The text with what looks like a credential replaced: "sk-...", "mg-...", bearer tokens, and long
+// runs of letters and digits between whatever may part a path. For the log and for records.
 std::string masked(std::string_view text);
 // The same for what clients read, who need every id and path in it: known prefixes alone.
 std::string masked_prefixed(std::string_view text);

@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include "base/limits.h"
+#include "gateway/echo.h"
 #include "gateway/long_numbers.h"
 #include "gateway/request_body.h"
 
@@ -72,7 +73,13 @@ void add_message(dom::object message, TokenCounter* generated) {
   if (message["audio"].get(made) == simdjson::SUCCESS) add_text(made, "transcript", generated);
 }
 
-void read_choices(dom::object answer, AnswerFacts& facts, TokenCounter* generated) {
+// Where the member is missing there is one choice.
+uint64_t index_of(dom::object choice) {
+  uint64_t index = 0;
+  return choice["index"].get(index) == simdjson::SUCCESS ? index : 0;
+}
+
+void read_choices(dom::object answer, AnswerFacts& facts, TokenCounter* generated, Echo* echo) {
   dom::array choices;
   if (answer["choices"].get(choices) != simdjson::SUCCESS) return;
   for (dom::element entry : choices) {
@@ -82,8 +89,7 @@ void read_choices(dom::object answer, AnswerFacts& facts, TokenCounter* generate
     std::string_view reason;
     if (choice["finish_reason"].get(reason) == simdjson::SUCCESS && !reason.empty()) {
       facts.is_finished = true;
-      uint64_t index = 0;  // where the member is missing there is one choice
-      if (choice["index"].get(index) != simdjson::SUCCESS) index = 0;
+      const uint64_t index = index_of(choice);
       if (index < facts.finished.size()) facts.finished.set(index);
     }
     if (!generated) continue;
@@ -92,7 +98,8 @@ void read_choices(dom::object answer, AnswerFacts& facts, TokenCounter* generate
     } else if (choice["message"].get(message) == simdjson::SUCCESS) {
       add_message(message, generated);
     }
-    add_text(choice, "text", generated);  // legacy completions
+    if (std::string_view text; choice["text"].get(text) == simdjson::SUCCESS)  // a completion's
+      generated->add(echo ? echo->beyond(index_of(choice), text) : text);
   }
 }
 
@@ -171,7 +178,7 @@ AnswerReader::AnswerReader() : parsers_(std::make_unique<Parsers>()) {}
 AnswerReader::~AnswerReader() = default;
 
 AnswerFacts AnswerReader::read(std::string_view json, const api::Provider& provider,
-                               TokenCounter* generated) {
+                               TokenCounter* generated, Echo* echo) {
   AnswerFacts facts;
   if (parsers_->dom.capacity() > kKeepBytes) *parsers_ = Parsers();
   parsers_->padded.reserve(json.size() + simdjson::SIMDJSON_PADDING);
@@ -185,7 +192,7 @@ AnswerFacts AnswerReader::read(std::string_view json, const api::Provider& provi
   if (error != simdjson::SUCCESS || document.get(answer) != simdjson::SUCCESS) return facts;
   facts.is_json = true;
   facts.is_error = carries_error(answer);
-  read_choices(answer, facts, generated);
+  read_choices(answer, facts, generated, echo);
   if (const auto usage = find_usage(document, provider)) {
     facts.has_usage = true;
     facts.usage = read_usage(*usage);

@@ -14,6 +14,8 @@
 
 namespace mg::gateway {
 
+class Echo;
+
 using FinishedChoices = std::bitset<limits::choices_max>;
 
 // One chunk of a stream, or a plain answer.
@@ -34,8 +36,10 @@ class AnswerReader {
   ~AnswerReader();
 
   // `provider` says where its vendor puts the usage. Also adds the text that was generated to the
-  // counter, where there is one: content, reasoning, refusals, names and arguments of tool calls.
-  AnswerFacts read(std::string_view json, const api::Provider& provider, TokenCounter* generated);
+  // counter, where there is one: content, reasoning, refusals, names and arguments of tool calls;
+  // of a completion's text what no echo accounts for.
+  AnswerFacts read(std::string_view json, const api::Provider& provider, TokenCounter* generated,
+                   Echo* echo = nullptr);
 
   static bool is_object(std::string_view json);
   // The message of an error answer, of its first error where it is a list; empty: none was found.

@@ -16,6 +16,13 @@ constexpr int64_t kRestMs = 1'000;
 // the request, which may be charged for.
 constexpr int64_t kStaleMs = 500;
 
+// Of an upstream's words: how many are looked at, and how many are told.
+constexpr size_t kSaidBytesMax = 4 * limits::KiB;
+constexpr size_t kToldBytesMax = 300;
+
+// A client that holds its answer up for less does so to nobody's harm.
+constexpr int64_t kHeldUpNsMin = kNsPerS;
+
 event::Task<> drain([[maybe_unused]] std::shared_ptr<const void> generation, http::Lease lease) {
   const http::Lease rest = std::move(lease);  // goes back to its pool before the channel may go
   const uint64_t most = rest->body_bytes() + kRestBytesMax;
@@ -87,7 +94,10 @@ event::Task<Asked> Attempt::ask() {
 }
 
 std::string Attempt::for_records(std::string_view said) const {
-  return masked(candidate_.channel->without_credential(said));
+  // An event with an error can be megabytes long.
+  std::string text = masked(candidate_.channel->without_credential(said.substr(0, kSaidBytesMax)));
+  if (text.size() > kToldBytesMax) text.resize(kToldBytesMax);
+  return text;
 }
 
 Failure Attempt::reported(Failure failure) {
@@ -155,9 +165,7 @@ int64_t Attempt::within_total(int64_t ms) const {
 }
 
 bool Attempt::was_held_up() const {
-  const int64_t total_ns = candidate_.timeouts.total_ms * kNsPerMs;
-  const int64_t spent_ns = loop_.now_ns() - started_ns_;
-  return spent_ns >= total_ns && held_up_ns_ >= total_ns / 2;
+  return held_up_ns_ >= std::max(kHeldUpNsMin, (loop_.now_ns() - started_ns_) / 2);
 }
 
 void Attempt::finished() {

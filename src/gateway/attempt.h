@@ -24,7 +24,7 @@ using Asked = std::variant<http::ResponseHead, ClientFault, Failure, Interrupted
 
 class Attempt {
  public:
-  // All must outlive it. `deadline_ns` is the end of the request's whole time with this channel.
+  // All must outlive it.
   Attempt(event::Loop& loop, http::Pool& pool, const Candidate& candidate,
           const BreakerRules& breaker, const RequestBody& body, Operation operation);
   ~Attempt();
@@ -43,8 +43,8 @@ class Attempt {
   // It broke after the head.
   void broke(const Failure& failure);
 
-  // So long the answer waited for its client, which is no fault of the channel's. Where that took
-  // half of total_ms or more, and all of it is gone, it was held up.
+  // So long the answer waited for its client. Where that was most of the time, it is no fault of
+  // the channel's that its time was up, or that its upstream would wait no longer.
   void held_up(int64_t ns) { held_up_ns_ += ns; }
   bool was_held_up() const;
 

@@ -2,40 +2,45 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
+
+#include "gateway/long_numbers.h"
+
 namespace mg::gateway {
-namespace {
 
 namespace dom = simdjson::dom;
 
-// A prompt is a text, a list of tokens, or a list of either.
-int64_t prompt_tokens(dom::element prompt, Tokenizer tokenizer) {
-  std::string_view text;
-  if (prompt.get(text) == simdjson::SUCCESS) {
-    TokenCounter counter(tokenizer);
-    counter.add(text);
-    return counter.tokens();
-  }
-  dom::array list;
-  if (prompt.get(list) != simdjson::SUCCESS) return 0;
-  int64_t sum = 0;
-  for (const dom::element item : list)
-    sum += item.is_string() || item.is_array() ? prompt_tokens(item, tokenizer) : 1;
-  return sum;
-}
-
-}  // namespace
-
-int64_t echoed_tokens(std::string_view request, int64_t answers, Tokenizer tokenizer) {
+std::unique_ptr<Echo> Echo::of(std::string_view request, int64_t answers) {
+  auto echo = std::make_unique<Echo>();
   dom::parser parser;
   dom::element prompt;
-  const simdjson::padded_string text(request);
-  if (parser.parse(text)["prompt"].get(prompt) != simdjson::SUCCESS) return 0;
-  // Each of several prompts has as many answers as the others.
-  int64_t prompts = 1;
+  if (parser.parse(without_long_numbers(request))["prompt"].get(prompt) != simdjson::SUCCESS)
+    return echo;
+  std::string_view text;
   dom::array list;
-  if (prompt.get(list) == simdjson::SUCCESS && list.size() > 0 && !list.at(0).is_number())
-    prompts = static_cast<int64_t>(list.size());
-  return prompt_tokens(prompt, tokenizer) * (answers / prompts);
+  if (prompt.get(text) == simdjson::SUCCESS) {
+    echo->prompts_.emplace_back(text);
+  } else if (prompt.get(list) == simdjson::SUCCESS) {
+    for (const dom::element item : list)
+      echo->prompts_.emplace_back(item.get(text) == simdjson::SUCCESS ? text : std::string_view());
+  }
+  const size_t prompts = std::max<size_t>(1, echo->prompts_.size());
+  echo->choices_per_prompt_ = std::max<size_t>(1, static_cast<size_t>(answers) / prompts);
+  echo->choices_.resize(echo->prompts_.size() * echo->choices_per_prompt_);
+  return echo;
+}
+
+std::string_view Echo::beyond(uint64_t choice, std::string_view text) {
+  if (choice >= choices_.size()) return text;
+  Progress& progress = choices_[choice];
+  if (progress.is_over) return text;
+  const std::string_view prompt = prompts_[choice / choices_per_prompt_];
+  const std::string_view rest = prompt.substr(progress.matched);
+  const auto apart = std::mismatch(text.begin(), text.end(), rest.begin(), rest.end()).first;
+  const auto same = static_cast<size_t>(apart - text.begin());
+  progress.matched += same;
+  progress.is_over = same < text.size();
+  return text.substr(same);
 }
 
 }  // namespace mg::gateway

@@ -81,8 +81,6 @@ event::Task<Relayed> Exchange::try_candidate(const Candidate& candidate) {
                                        serving_->world->breaker(), body_, operation_);
   Relayed relayed = co_await ask();
   if (relay_) relayed = co_await relay_->run();
-  if (relayed.ending == Ending::broken || relayed.ending == Ending::cut)
-    relayed = co_await relay_->end_early(std::move(relayed));
   const bool was_asked = !relayed.failure || relayed.failure->kind != api::FailureKind::busy;
   if (was_asked) ++attempts_;
   if (relayed.ending == Ending::completed) attempt_->finished();
@@ -100,14 +98,14 @@ event::Task<Relayed> Exchange::ask() {
   }
   Asked asked = co_await attempt_->ask();
   if (const auto* head = std::get_if<http::ResponseHead>(&asked)) {
-    int64_t echoed = 0;
-    if (body_.is_echoed()) echoed = co_await count_echo();
+    std::unique_ptr<Echo> echo;
+    if (body_.is_echoed()) echo = co_await read_echo();
     if (client_.is_gone()) {
       relayed.ending = Ending::client_left;
       co_return relayed;
     }
     relay_ = make_relay(*head);
-    metering_->set_echoed(echoed);
+    metering_->set_echo(std::move(echo));
   } else if (auto* fault = std::get_if<ClientFault>(&asked)) {
     fault_ = std::make_unique<const ClientFault>(std::move(*fault));
   } else if (auto* failure = std::get_if<Failure>(&asked)) {
@@ -119,14 +117,12 @@ event::Task<Relayed> Exchange::ask() {
 }
 
 // In the pool where that takes long, like the reading of such a body.
-event::Task<int64_t> Exchange::count_echo() {
-  const auto count = [text = body_.text(), answers = body_.answers(),
-                      tokenizer = profile_.tokenizer] {
-    return echoed_tokens(text, answers, tokenizer);
-  };
-  if (body_.bytes() < services_.settings.offload_bytes_min) co_return count();
-  const int64_t echoed = co_await event::offloaded(services_.loop, count);
-  co_return echoed;
+event::Task<std::unique_ptr<Echo>> Exchange::read_echo() {
+  if (body_.bytes() < services_.settings.offload_bytes_min)
+    co_return Echo::of(body_.text(), body_.answers());
+  auto read = [text = body_.text(), answers = body_.answers()] { return Echo::of(text, answers); };
+  std::unique_ptr<Echo> echo = co_await event::offloaded(services_.loop, std::move(read));
+  co_return echo;
 }
 
 // What to do after a failure: true when there is something left to try, with at_ at it.
@@ -187,16 +183,7 @@ std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
                    candidates_[at_].channel->provider,
                    operation_,
                    body_.answers(),
-                   [this] {
-                     body_.drop_text();  // nothing is tried again from here on
-                     client_.release_body();
-                     first_byte_ms_ = elapsed_ms();
-                     http::Headers headers = answer_headers();
-                     headers.add("content-type",
-                                 body_.is_stream() ? "text/event-stream" : content_type_);
-                     if (body_.is_stream()) headers.add("cache-control", "no-cache");
-                     client_.begin(200, headers);
-                   },
+                   [this] { begin_answer(); },
                    [this](const api::ProgressFacts& progress) {
                      return policies().disconnect(facts(), progress);
                    }};
@@ -218,9 +205,8 @@ event::Task<Exchange::Settled> Exchange::settle(const Relayed& relayed) {
   Settled settled;
   // An upstream that broke off before it said anything is not paid for; a client that left then is
   // no reason for its provider to forget the input.
-  const bool is_charged =
-      relayed.ending == Ending::completed ||
-      (relayed.has_begun && (relayed.ending != Ending::broken || metering_->has_output()));
+  const bool is_charged = relayed.ending == Ending::completed ||
+                          (relayed.has_begun && (!relayed.failure || metering_->has_output()));
   if (!is_charged || relayed.ending == Ending::unsettled) {
     const auto reason = relayed.ending == Ending::client_left ? ledger::VoidReason::client_left
                         : fault_                              ? ledger::VoidReason::refused

@@ -51,7 +51,7 @@ class Exchange final : private http::GoneSink {
   event::Task<Relayed> serve();
   event::Task<Relayed> try_candidate(const Candidate& candidate);
   event::Task<Relayed> ask();
-  event::Task<int64_t> count_echo();
+  event::Task<std::unique_ptr<Echo>> read_echo();
   event::Task<bool> recover(const Failure& failure);
   bool may_try_again() const;
   event::Task<Settled> settle(const Relayed& relayed);
@@ -63,10 +63,11 @@ class Exchange final : private http::GoneSink {
   void refuse(const Refusal& no);
   void replay(const StoredAnswer& answer);
   void pass_fault(const ClientFault& fault);
+  void begin_answer();
   void release_plain(const Settled& settled);
   void release_stream(const Settled& settled);
   void end_cut_stream();
-  void end_broken(const Refusal& no);
+  void end_broken(const Refusal& no, bool is_paid);
   http::Headers answer_headers() const;
   std::string usage_chunk(Money charge) const;
 

@@ -97,12 +97,14 @@ void Exchange::release(const Relayed& relayed, const Settled& settled) {
   if (record().usage.source == ledger::UsageSource::counted && !settled.charge.is_zero())
     services_.metrics.counted_usages.add();
   if (settled.no) {
-    if (client_.has_begun()) return end_broken(*settled.no);
+    if (client_.has_begun()) return end_broken(*settled.no, false);
     return refuse(*settled.no);
   }
   switch (relayed.ending) {
     case Ending::completed:
-      if (body_.is_stream()) {
+      if (relay_->has_dropped()) {
+        client_.abort();  // a good end would make what it has look whole
+      } else if (body_.is_stream()) {
         release_stream(settled);
       } else {
         release_plain(settled);
@@ -112,7 +114,7 @@ void Exchange::release(const Relayed& relayed, const Settled& settled) {
       if (fault_) return pass_fault(*fault_);
       return refuse(refusal_for(*relayed.failure));
     case Ending::broken:
-      end_broken(refusal_for(*relayed.failure));
+      end_broken(refusal_for(*relayed.failure), settled.is_posted);
       break;
     case Ending::cut:
       end_cut_stream();
@@ -123,6 +125,17 @@ void Exchange::release(const Relayed& relayed, const Settled& settled) {
       client_.abort();
       break;
   }
+}
+
+// The head of an answer that goes out as it comes.
+void Exchange::begin_answer() {
+  body_.drop_text();  // nothing is tried again from here on
+  client_.release_body();
+  first_byte_ms_ = elapsed_ms();
+  http::Headers headers = answer_headers();
+  headers.add("content-type", body_.is_stream() ? "text/event-stream" : content_type_);
+  if (body_.is_stream()) headers.add("cache-control", "no-cache");
+  client_.begin(200, headers);
 }
 
 void Exchange::release_plain(const Settled& settled) {
@@ -145,14 +158,7 @@ void Exchange::release_stream(const Settled& settled) {
   if (body_.asks_usage() && !end.has_usage)
     end.events.insert(end.done_at, usage_chunk(settled.charge));
   const std::string_view events = end.events;
-  if (client_.has_begun()) {
-    client_.finish(std::span(&events, 1));
-    return;
-  }
-  // Nothing but an end came from the upstream.
-  http::Headers headers = answer_headers();
-  headers.add("content-type", "text/event-stream");
-  client_.begin(200, headers);
+  if (!client_.has_begun()) begin_answer();  // all that came was kept back
   client_.finish(std::span(&events, 1));
 }
 
@@ -208,7 +214,9 @@ void Exchange::end_cut_stream() {
   }
   json.end_array();
   json.end_object();
-  std::string events;
+  const auto usage =
+      body_.asks_usage() ? StreamRelay::UsageEvents::without : StreamRelay::UsageEvents::with;
+  std::string events = static_cast<const StreamRelay&>(*relay_).early_end(usage);
   http::append_sse_event(events, {}, data);
   if (body_.asks_usage()) events += usage_chunk(record().cost);
   http::append_sse_event(events, {}, "[DONE]");
@@ -217,12 +225,17 @@ void Exchange::end_cut_stream() {
 }
 
 // An answer that has begun and cannot go on: an error event, and an end that is not taken for one.
-void Exchange::end_broken(const Refusal& no) {
+// What was kept back goes out before it if it was paid for.
+void Exchange::end_broken(const Refusal& no, bool is_paid) {
   record().code = no.code;
   record().message = no.message;
-  std::string event;
-  if (body_.is_stream()) http::append_sse_event(event, {}, no.body());
-  client_.break_off(event);
+  std::string last;
+  if (body_.is_stream()) {
+    if (is_paid)
+      last = static_cast<const StreamRelay&>(*relay_).early_end(StreamRelay::UsageEvents::with);
+    http::append_sse_event(last, {}, no.body());
+  }
+  client_.break_off(last);
 }
 
 }  // namespace mg::gateway

@@ -42,7 +42,7 @@ Usage Metering::counted() const {
 }
 
 int64_t Metering::counted_output() const {
-  return std::min(std::max<int64_t>(0, generated_.tokens() - echoed_tokens_),
+  return std::min(generated_.tokens(),
                   is_rough_ ? bounds_.output_tokens : bounds_.output_tokens_max);
 }
 

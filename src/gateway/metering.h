@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "gateway/answer_reader.h"
+#include "gateway/echo.h"
 #include "gateway/token_estimate.h"
 #include "gateway/usage.h"
 #include "ledger/types.h"
@@ -36,8 +37,9 @@ class Metering {
   // What is counted is not the text but what it came in: no more than the client allowed is charged
   // for by it.
   void count_roughly() { is_rough_ = true; }
-  // So much of what is generated is no output: it repeats the prompt.
-  void set_echoed(int64_t tokens) { echoed_tokens_ = tokens; }
+  // Of an answer that was asked to begin with its prompt; else null.
+  Echo* echo() { return echo_.get(); }
+  void set_echo(std::unique_ptr<Echo> echo) { echo_ = std::move(echo); }
   // The last report wins: providers that send several send sums.
   void take_report(const AnswerFacts& facts);
 
@@ -57,9 +59,9 @@ class Metering {
   int64_t input_tokens_;
   UsageBounds bounds_;
   TokenCounter generated_;
+  std::unique_ptr<Echo> echo_;
   std::optional<Usage> reported_;
   int64_t generated_at_report_ = 0;
-  int64_t echoed_tokens_ = 0;
   bool was_invalid_ = false;
   bool is_rough_ = false;
   int64_t damaged_events_ = 0;

@@ -101,7 +101,7 @@ tl::expected<bool, Refusal> ModelList::has(const Model& model, std::string_view 
   facts_.aliases = model.aliases;
   facts_.requested_model = name;
   const std::optional<api::Refusal> no = policies.would_refuse(facts_);
-  if (no && no->status >= 500)
+  if (no && no->code == "policy_error")
     return tl::unexpected(policy_refusal(no->status, no->code, no->message, no->retry_after_s));
   return !no || no->status != 403;
 }

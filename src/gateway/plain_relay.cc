@@ -77,7 +77,8 @@ Relayed PlainRelay::judge_whole() {
   // Counting the text costs more than all the rest of reading it. It may bear a report out that
   // was too much to be believed unseen.
   if (!parts_.metering.has_report()) {
-    parts_.reader.read(kept_, parts_.provider, &parts_.metering.generated());
+    parts_.reader.read(kept_, parts_.provider, &parts_.metering.generated(),
+                       parts_.metering.echo());
     parts_.metering.take_report(facts);
   }
   return ended(Ending::completed);

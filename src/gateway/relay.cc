@@ -33,8 +33,6 @@ std::string_view name(Ending ending) {
 Relay::Relay(const RelayParts& parts)
     : parts_(parts), started_ns_(parts.loop.now_ns()), marked_ns_(started_ns_) {}
 
-event::Task<Relayed> Relay::end_early(Relayed relayed) { co_return relayed; }
-
 event::Task<bool> Relay::open_gate() {
   if (has_begun_) co_return true;
   const Result<> durable = co_await parts_.hold.durable();
@@ -45,7 +43,10 @@ event::Task<bool> Relay::open_gate() {
 }
 
 event::Task<bool> Relay::send(std::string_view bytes) {
-  if (client_gone_) co_return false;
+  if (client_gone_) {
+    has_dropped_ = true;
+    co_return false;
+  }
   const Result<> sent = parts_.client.write(std::span(&bytes, 1));
   if (sent && parts_.client.is_backed_up()) {
     const int64_t since_ns = parts_.loop.now_ns();
@@ -135,8 +136,7 @@ Relayed Relay::ended(Ending ending, Failure failure) const {
 
 Relayed Relay::broke_off(const Error& error) {
   if (client_gone_) return ended(Ending::client_left);
-  if (error.code == Errc::timeout && parts_.attempt.was_held_up())
-    return ended(Ending::client_left);
+  if (parts_.attempt.was_held_up()) return ended(Ending::client_left);
   return ended(has_begun_ ? Ending::broken : Ending::failed, failure_of(error));
 }
 

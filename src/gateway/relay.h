@@ -34,7 +34,7 @@ struct Relayed {
   Ending ending = Ending::failed;
   std::unique_ptr<const Failure>
       failure;             // the channel's: of failed, of broken, and beside a client's leaving
-  bool has_begun = false;  // a byte went out to the client
+  bool has_begun = false;  // a byte went out to the client, or would have, had it stayed
 };
 
 // What a relay needs of the exchange it works for.
@@ -63,12 +63,11 @@ class Relay {
   virtual ~Relay() = default;
 
   virtual event::Task<Relayed> run() = 0;
-  // For an answer that ends broken or cut. What waited for its end was said, and is charged for: it
-  // goes out before that end is told.
-  virtual event::Task<Relayed> end_early(Relayed relayed);
 
   // The exchange tells when the client is gone, at once, from the loop.
   void on_client_gone();
+  // What the client has is not all that came before the end.
+  bool has_dropped() const { return has_dropped_; }
 
  protected:
   // Before the first byte. False when the hold will never be durable.
@@ -90,6 +89,7 @@ class Relay {
   RelayParts parts_;
   bool has_begun_ = false;
   bool client_gone_ = false;
+  bool has_dropped_ = false;
   // The client is gone, and the rest is read for its usage, up to this cost.
   std::optional<Money> drain_cost_max_;
 
@@ -115,7 +115,6 @@ class StreamRelay final : public Relay {
       : Relay(parts), usage_chunk_(usage_chunk) {}
 
   event::Task<Relayed> run() override;
-  event::Task<Relayed> end_early(Relayed relayed) override;
 
   // The end that was kept back, with the cost in its last usage event.
   struct End {
@@ -124,12 +123,17 @@ class StreamRelay final : public Relay {
     size_t done_at;  // where [DONE] begins in it; its size without one
   };
   End end(std::string_view cost) const;
+  // The same of a stream that ends broken or cut: what was said and is charged for. Events that
+  // only tell usage are left out where another will.
+  enum class UsageEvents : uint8_t { with, without };
+  std::string early_end(UsageEvents usage) const;
   bool was_done() const { return done_; }
 
  private:
   struct Kept {
     std::string raw;
     std::string data;  // of an event with usage
+    bool is_usage_only = false;
   };
 
   void take(std::string_view bytes);
@@ -139,13 +143,15 @@ class StreamRelay final : public Relay {
   const UsageChunk usage_chunk_;
   http::SseReader events_;
   std::string out_;
-  void keep(const http::SseEvent& event, bool has_usage);
+  void keep(const http::SseEvent& event, const AnswerFacts& facts);
+  bool goes_on_after_its_end() const;
   bool is_finished() const { return finished_.count() >= static_cast<size_t>(parts_.choices); }
 
   std::vector<Kept> kept_;
   size_t kept_bytes_ = 0;
   std::unique_ptr<const Failure> failure_;
   FinishedChoices finished_;
+  int64_t finished_tokens_ = -1;  // generated when it had said that it was through
   bool done_ = false;
   bool saw_event_ = false;
 };

@@ -43,18 +43,16 @@ event::Task<Relayed> StreamRelay::run() {
     if (failure_) co_return ended(client_gone_ ? Ending::client_left : Ending::broken, *failure_);
     if (done_) co_return ended(Ending::completed);
     const bool is_covered = co_await keep_covered();
-    if (!is_covered) co_return ended(client_gone_ ? Ending::client_left : Ending::cut);
+    if (is_covered || (is_finished() && !goes_on_after_its_end())) continue;
+    bool may_send = true;
+    if (!client_gone_) may_send = co_await open_gate();
+    if (!may_send) co_return ended(Ending::unsettled);
+    co_return ended(client_gone_ ? Ending::client_left : Ending::cut);
   }
 }
 
-event::Task<Relayed> StreamRelay::end_early(Relayed relayed) {
-  const bool may_send = co_await open_gate();
-  if (!may_send) co_return ended(Ending::unsettled);
-  for (const Kept& kept : kept_) out_.append(kept.raw);
-  if (!out_.empty()) co_await send(out_);
-  if (client_gone_) relayed.ending = Ending::client_left;
-  relayed.has_begun = has_begun_;
-  co_return relayed;
+bool StreamRelay::goes_on_after_its_end() const {
+  return parts_.metering.generated().tokens() > finished_tokens_;
 }
 
 void StreamRelay::take(std::string_view bytes) {
@@ -75,12 +73,13 @@ void StreamRelay::take_event(const http::SseEvent& event) {
   }
   if (event.data == kDone) {
     done_ = true;
-    kept_.push_back({std::string(event.raw), {}});
+    kept_.push_back({std::string(event.raw), {}, false});
     return;
   }
   TokenCounter& generated = parts_.metering.generated();
   const int64_t before = generated.tokens();
-  const AnswerFacts facts = parts_.reader.read(event.data, parts_.provider, &generated);
+  const AnswerFacts facts =
+      parts_.reader.read(event.data, parts_.provider, &generated, parts_.metering.echo());
   parts_.metering.take_report(facts);
   if (facts.is_error) {
     failure_ = failure(api::FailureKind::server_error,
@@ -93,6 +92,7 @@ void StreamRelay::take_event(const http::SseEvent& event) {
   }
   saw_event_ = true;
   finished_ |= facts.finished;
+  if (is_finished() && finished_tokens_ < 0) finished_tokens_ = generated.tokens();
   const bool is_usage_only = facts.has_usage && !facts.has_choices;
   if (is_usage_only && usage_chunk_ == UsageChunk::hidden) {
     const std::string_view rest = rest_of_line_end(event.raw);
@@ -111,14 +111,15 @@ void StreamRelay::take_event(const http::SseEvent& event) {
     kept_bytes_ = 0;
   }
   if (facts.has_usage || !kept_.empty()) {
-    keep(event, facts.has_usage);
+    keep(event, facts);
   } else {
     out_.append(event.raw);
   }
 }
 
-void StreamRelay::keep(const http::SseEvent& event, bool has_usage) {
-  kept_.push_back({std::string(event.raw), has_usage ? std::string(event.data) : ""});
+void StreamRelay::keep(const http::SseEvent& event, const AnswerFacts& facts) {
+  kept_.push_back({std::string(event.raw), facts.has_usage ? std::string(event.data) : "",
+                   facts.has_usage && !facts.has_choices});
   kept_bytes_ += event.raw.size();
   if (kept_.size() > 1 && kept_bytes_ > limits::stream_end_bytes_max)
     failure_ = garbage("a stream that does not end");
@@ -127,7 +128,7 @@ void StreamRelay::keep(const http::SseEvent& event, bool has_usage) {
 // The stream ended by itself: in good order if it had said that it was through.
 Relayed StreamRelay::upstream_ended() const {
   if (is_finished() || done_) return ended(Ending::completed);
-  if (client_gone_) return ended(Ending::client_left);
+  if (client_gone_ || parts_.attempt.was_held_up()) return ended(Ending::client_left);
   Failure cut{api::FailureKind::reset, 0, {}, "the upstream's stream ended before its answer did"};
   if (!saw_event_) cut.kind = api::FailureKind::garbage;
   return ended(has_begun_ ? Ending::broken : Ending::failed, std::move(cut));
@@ -152,6 +153,15 @@ StreamRelay::End StreamRelay::end(std::string_view cost) const {
     }
   }
   if (!done_) out.done_at = out.events.size();
+  return out;
+}
+
+std::string StreamRelay::early_end(UsageEvents usage) const {
+  std::string out;
+  for (const Kept& kept : kept_) {
+    const bool is_left_out = usage == UsageEvents::without && kept.is_usage_only;
+    out.append(is_left_out ? rest_of_line_end(kept.raw) : std::string_view(kept.raw));
+  }
   return out;
 }
 

@@ -59,6 +59,11 @@ class Gone:
         self.left.set()
 
 
+def usages_in(body):
+    """Events that tell usage and nothing else."""
+    return body.count(b'"choices": []') + body.count(b'"choices":[]')
+
+
 def words_in(answer):
     return answer.body.decode().count(WORD)
 
@@ -207,17 +212,96 @@ def test_an_echo_is_no_output(workshop, prompt, n):
     assert gateway.explain(got.request_id)["decision"]["outcome"] == "completed"
 
 
-def test_slow_readers_rest_no_channel(workshop):
-    """The time their answers take is theirs."""
+def test_who_is_not_echoed_pays_for_what_was_written(workshop):
+    """Not every provider heeds the wish."""
+    answer = {"id": "x", "object": "text_completion",
+              "choices": [{"index": 0, "text": WORD * 300, "finish_reason": "stop"}]}
+    gateway = workshop.gateway([workshop.upstream(lambda call: call.send(plain(answer))).channel()])
+    caller = gateway.caller("10.00")
+    asked = {"model": MODEL, "prompt": WORD * 50 + "and more " * 500, "echo": True,
+             "max_tokens": 1000}
+    got = gateway.ask("POST", "/v1/completions", asked, caller.key)
+    assert 200 < gateway.explain(got.request_id)["decision"]["usage"]["output"] < 400
+
+
+def test_a_cut_stream_tells_its_usage_once(workshop):
+    def almost_over(call):
+        call.send(stream_head() + said(1000, 1000, "length") + chunk(event(
+            {"id": "c", "choices": [], "usage": {"prompt_tokens": 8, "completion_tokens": 1000,
+                                                 "total_tokens": 1008}})))
+        time.sleep(0.5)
+        call.send(DONE + LAST_CHUNK)
+
+    upstream = workshop.upstream(almost_over)
+    gateway = workshop.gateway([upstream.channel()])
+    wish = {"stream": True, "max_tokens": 1000, "stream_options": {"include_usage": True}}
+    rich = gateway.caller("10.00")
+    needed = gateway.explain(gateway.chat(rich.key, **wish).request_id)["decision"]["held"]
+    got = gateway.chat(gateway.caller(needed).key, **wish)
+    # It had said that it was through: nothing was left to cut.
+    assert gateway.explain(got.request_id)["decision"]["outcome"] == "completed"
+    assert usages_in(got.body) == 1 and b'"length"' in got.body
+
+    def goes_on(call):
+        for i in range(40):
+            call.send(stream_head() if i == 0 else b"")
+            call.send(said(0, 400 * i) + said(400, 400 * (i + 1)))
+            call.send(chunk(event({"id": "c", "choices": [], "usage": {
+                "prompt_tokens": 8, "completion_tokens": 400 * (i + 1), "total_tokens": 8}})))
+            time.sleep(0.02)
+
+    upstream.answer = goes_on
+    got = gateway.chat(gateway.caller("0.001").key, **wish)
+    assert gateway.explain(got.request_id)["decision"]["outcome"] == "cut"
+    assert usages_in(got.body[got.body.rindex(b"word "):]) == 1
+
+
+def test_a_stream_that_came_at_once_begins_like_any_other(workshop):
+    at_once = stream_head() + said(5, 5, "stop") + DONE + LAST_CHUNK
+    gateway = workshop.gateway([workshop.upstream(lambda call: call.send(at_once)).channel()])
+    got = gateway.chat(gateway.caller("10.00").key, stream=True)
+    assert words_in(got) == 5 and got.header("cache-control") == "no-cache"
+    assert "moongate_first_byte_seconds_count 1" in gateway.get("/metrics").body.decode()
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answer_with_a_hole_has_no_good_end(workshop, stream):
+    """A client that closed its sending side may still read."""
+    whole = plain(chat_answer(WORD * 400_000))
+    head = whole.index(b"\r\n\r\n") + 1000
+    upstream = Gone(*((stream_head() + said(5, 5), [said(5, 10), said(5, 15, "stop"), DONE,
+                                                    LAST_CHUNK]) if stream else
+                      (whole[:head], [whole[head:]])))
+    gateway = draining(workshop, upstream)
+    caller = gateway.caller("10.00")
+    with gateway.connect() as client:
+        client.ask("POST", "/v1/chat/completions", {**BODY, "stream": stream}, key=caller.key)
+        assert upstream.asked.wait(20)
+        time.sleep(0.2)
+        client.half_close()
+        upstream.left.set()
+        got = client.read_to_end()
+    assert b"[DONE]" not in got and not got.endswith(b"0\r\n\r\n")
+    assert not got.startswith(b"HTTP/1.1 200") or stream
+    gateway.wait_unheld(caller.tenant)
+
+
+@pytest.mark.parametrize("gives_up", [False, True])
+def test_slow_readers_rest_no_channel(workshop, gives_up):
+    """The time their answers take is theirs, whether it is our patience that ends or their
+    upstream's."""
     def much(call):
         call.send(stream_head())
         text = chunk(event({"choices": [{"index": 0, "delta": {"content": "x" * 4000}}]}))
+        call.socket.settimeout(2 if gives_up else None)
         for _ in range(3000):
             if not call.send(text):
+                call.reset()
                 return
 
     upstream = workshop.upstream(much)
-    gateway = workshop.gateway([upstream.channel(timeouts={"total_ms": 3000})])
+    timeouts = {"total_ms": 60_000 if gives_up else 3000}
+    gateway = workshop.gateway([upstream.channel(timeouts=timeouts)])
     caller = gateway.caller("1000.00")
     slow = [gateway.connect(receive_buffer=4096, timeout=30) for _ in range(6)]
     for client in slow:

@@ -93,6 +93,37 @@ def test_a_policy_that_fails_fails_the_list(workshop):
     assert gateway.get(f"/v1/models/{MINI}", caller.key).status == 200
 
 
+def test_a_policy_that_is_busy_takes_nothing_off(workshop):
+    gateway = started(workshop, policy=f"""
+        if req.model == "{MINI}" then return gate.refuse(503, "overloaded", "later") end""")
+    caller = gateway.caller("10.00")
+    assert MINI in listed(gateway, caller.key)
+    assert gateway.chat(caller.key, model=MINI).status == 503
+
+
+def test_a_long_list_is_made_over_several_turns(workshop):
+    """Clients leave and generations change meanwhile."""
+    slow = "local n = 0 for i = 1, 60000 do n = n + i end"
+    gateway = started(workshop, policy=slow)
+    caller = gateway.caller("10.00")
+    for leave in ("reset", "half", "reset"):
+        guests = [socket.create_connection(gateway.address) for _ in range(8)]
+        for guest in guests:
+            guest.sendall(raw.request("GET", "/v1/models", key=caller.key))
+        if leave == "half":
+            for guest in guests:
+                guest.shutdown(socket.SHUT_WR)
+        path = gateway.folder / "scripts/policies/ours.lua"
+        path.write_text(path.read_text() + "\n-- touched\n")
+        assert gateway.get("/health/live").status == 200
+        for guest in guests:
+            guest.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            guest.close()
+    assert MINI in listed(gateway, caller.key)
+    answer = gateway.get("/v1/models", caller.key)
+    assert int(answer.header("x-moongate-generation")) >= 1 and gateway.is_running()
+
+
 def test_who_leaves_while_the_list_is_made_harms_nobody(workshop):
     gateway = started(workshop)
     caller = gateway.caller("10.00")

@@ -116,6 +116,18 @@ TEST_CASE("JSON strings are escaped and always UTF-8") {
   CHECK(out == R"({"n":5,"t":true,"a":["x",null],"cost":0.00125})");
 }
 
+TEST_CASE("masking takes one pass, whatever the text is made of") {
+  // Quadratic, each of these would take minutes.
+  for (const char* piece : {"=", "a=", "a", "Bearer ", "sk-", "a1/", "a1."}) {
+    INFO(piece);
+    std::string text;
+    while (text.size() < 1024 * 1024) text += piece;
+    CHECK(masked_prefixed(text).size() <= text.size() + 3);
+    CHECK(masked(text).size() <= text.size() + 3);
+  }
+  CHECK(masked_prefixed("a=b=sk-secret=c d") == "a=b=sk-*** d");
+}
+
 TEST_CASE("what looks like a credential is masked") {
   CHECK(masked("key sk-abc123 refused") == "key sk-*** refused");
   CHECK(masked("Incorrect API key provided: sk-proj-****abcd.") ==
