@@ -116,13 +116,13 @@ event::Task<tl::expected<std::string, Refusal>> ModelList::all() {
   Clock& clock = services_.loop.clock();
   int64_t turn_ends_ns = clock.monotonic_ns() + kTurnNsMax;
   for (const Model* model : serving_->world->callable_models()) {
-    if (clock.monotonic_ns() >= turn_ends_ns) {
-      co_await event::next_turn(services_.loop);
-      turn_ends_ns = clock.monotonic_ns() + kTurnNsMax;
-    }
     std::vector<std::string_view> names = {model->id};
     names.insert(names.end(), model->aliases.begin(), model->aliases.end());
     for (const std::string_view name : names) {
+      if (clock.monotonic_ns() >= turn_ends_ns) {
+        co_await event::next_turn(services_.loop);
+        turn_ends_ns = clock.monotonic_ns() + kTurnNsMax;
+      }
       const auto is_offered = has(*model, name);
       if (!is_offered) co_return tl::unexpected(is_offered.error());
       if (*is_offered) write_model(json, *model, name);

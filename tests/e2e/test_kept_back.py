@@ -64,23 +64,24 @@ def usages_in(body):
     return body.count(b'"choices": []') + body.count(b'"choices":[]')
 
 
+def say_three(call):
+    call.send(stream_head())
+    for i in range(3):
+        call.send(said(100, 100 * (i + 1)))
+        time.sleep(0.1)
+
+
 def words_in(answer):
     return answer.body.decode().count(WORD)
 
 
 def test_a_stream_that_breaks_says_what_it_is_charged_for(workshop):
     def by_reset(call):
-        call.send(stream_head())
-        for i in range(3):
-            call.send(said(100, 100 * (i + 1)))
-            time.sleep(0.1)
+        say_three(call)
         call.reset()
 
     def by_error(call):
-        call.send(stream_head())
-        for i in range(3):
-            call.send(said(100, 100 * (i + 1)))
-        time.sleep(0.1)
+        say_three(call)
         call.send(BROKE)
 
     upstream = workshop.upstream(by_reset)
