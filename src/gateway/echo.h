@@ -9,13 +9,15 @@
 
 namespace mg::gateway {
 
+// The texts that an answer is asked to begin with; of a prompt of token numbers an empty one.
+using Prompts = std::vector<std::string>;
+
 // What of an answer repeats its request. By comparing, because there are providers that do not heed
-// the wish: what only might have been an echo is output.
+// the wish: what only might have been an echo is output. So is what repeats token numbers.
 class Echo {
  public:
-  // Of the request with this JSON, of whose answers so many are shown. Takes milliseconds for a
-  // megabyte. Prompts of token numbers have no text here, and what repeats them counts as output.
-  static std::unique_ptr<Echo> of(std::string_view request, int64_t answers);
+  // `answers` is how many the client is shown, the same number for each prompt.
+  Echo(std::shared_ptr<const Prompts> prompts, int64_t answers);
 
   // The part of a choice's next text that repeats no prompt. Texts of a choice in their order.
   std::string_view beyond(uint64_t choice, std::string_view text);
@@ -25,9 +27,9 @@ class Echo {
     size_t matched = 0;
     bool is_over = false;
   };
-  std::vector<std::string> prompts_;
+  const std::shared_ptr<const Prompts> prompts_;
+  const size_t choices_per_prompt_;
   std::vector<Progress> choices_;
-  size_t choices_per_prompt_ = 1;
 };
 
 }  // namespace mg::gateway

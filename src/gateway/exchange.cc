@@ -4,7 +4,6 @@
 
 #include "base/assert.h"
 #include "base/log.h"
-#include "gateway/echo.h"
 #include "tls/digest.h"
 
 namespace mg::gateway {
@@ -98,14 +97,7 @@ event::Task<Relayed> Exchange::ask() {
   }
   Asked asked = co_await attempt_->ask();
   if (const auto* head = std::get_if<http::ResponseHead>(&asked)) {
-    std::unique_ptr<Echo> echo;
-    if (body_.is_echoed()) echo = co_await read_echo();
-    if (client_.is_gone()) {
-      relayed.ending = Ending::client_left;
-      co_return relayed;
-    }
     relay_ = make_relay(*head);
-    metering_->set_echo(std::move(echo));
   } else if (auto* fault = std::get_if<ClientFault>(&asked)) {
     fault_ = std::make_unique<const ClientFault>(std::move(*fault));
   } else if (auto* failure = std::get_if<Failure>(&asked)) {
@@ -114,15 +106,6 @@ event::Task<Relayed> Exchange::ask() {
     relayed.ending = Ending::client_left;
   }
   co_return relayed;
-}
-
-// In the pool where that takes long, like the reading of such a body.
-event::Task<std::unique_ptr<Echo>> Exchange::read_echo() {
-  if (body_.bytes() < services_.settings.offload_bytes_min)
-    co_return Echo::of(body_.text(), body_.answers());
-  auto read = [text = body_.text(), answers = body_.answers()] { return Echo::of(text, answers); };
-  std::unique_ptr<Echo> echo = co_await event::offloaded(services_.loop, std::move(read));
-  co_return echo;
 }
 
 // What to do after a failure: true when there is something left to try, with at_ at it.
@@ -173,6 +156,8 @@ std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
   if (!body_.is_stream())
     content_type_ = head.headers.find("content-type").value_or("application/json");
   metering_.emplace(input_.estimate, usage_bounds(model(), body_, input_), profile_.tokenizer);
+  if (body_.echoed_prompts())
+    metering_->set_echo(std::make_unique<Echo>(body_.echoed_prompts(), body_.answers()));
   RelayParts parts{services_.loop,
                    client_,
                    *attempt_,

@@ -51,7 +51,6 @@ class Exchange final : private http::GoneSink {
   event::Task<Relayed> serve();
   event::Task<Relayed> try_candidate(const Candidate& candidate);
   event::Task<Relayed> ask();
-  event::Task<std::unique_ptr<Echo>> read_echo();
   event::Task<bool> recover(const Failure& failure);
   bool may_try_again() const;
   event::Task<Settled> settle(const Relayed& relayed);

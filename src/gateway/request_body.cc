@@ -62,22 +62,38 @@ tl::unexpected<Refusal> wrong(std::string_view member, std::string_view what) {
 // RFC 8259, section 8.1: nobody must write it, who reads it may look past it.
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
-// A parser keeps the memory of its largest document; beyond this it is made anew.
+// A parser keeps the memory of its largest document, which is many times as large; beyond this it
+// goes with the document.
 constexpr size_t kParserKeepBytes = 1 * limits::MiB;
 
+// Of each thread that reads bodies, the pool's included.
+struct Parsers {
+  std::unique_ptr<dom::parser> dom;
+  std::unique_ptr<ondemand::parser> span;
+};
+Parsers& parsers_of_thread() {
+  static thread_local Parsers parsers;
+  return parsers;
+}
+
+void drop_large_parsers() {
+  Parsers& parsers = parsers_of_thread();
+  if (parsers.dom && parsers.dom->capacity() > kParserKeepBytes) parsers.dom.reset();
+  if (parsers.span && parsers.span->capacity() > kParserKeepBytes) parsers.span.reset();
+}
+
 dom::parser& dom_parser(size_t text_bytes) {
-  static thread_local std::unique_ptr<dom::parser> parser;
+  std::unique_ptr<dom::parser>& parser = parsers_of_thread().dom;
   const size_t capacity = std::max<size_t>(text_bytes, 4 * limits::KiB);
-  if (!parser || parser->capacity() > kParserKeepBytes) parser = std::make_unique<dom::parser>();
+  if (!parser) parser = std::make_unique<dom::parser>();
   if (parser->capacity() < capacity || parser->max_depth() != limits::body_depth_max)
     MG_ASSERT(parser->allocate(capacity, limits::body_depth_max) == simdjson::SUCCESS);
   return *parser;
 }
 
 ondemand::parser& span_parser() {
-  static thread_local std::unique_ptr<ondemand::parser> parser;
-  if (!parser || parser->capacity() > kParserKeepBytes)
-    parser = std::make_unique<ondemand::parser>();
+  std::unique_ptr<ondemand::parser>& parser = parsers_of_thread().span;
+  if (!parser) parser = std::make_unique<ondemand::parser>();
   return *parser;
 }
 
@@ -203,9 +219,6 @@ class BodyReader {
       return ok;
     body_.choices_ = std::max(n.value_or(1), best_of.value_or(1));
     body_.answers_ = n.value_or(1);
-    if (operation_ == Operation::completion &&
-        object["echo"].get(body_.echoed_) != simdjson::SUCCESS)
-      body_.echoed_ = false;
     return {};
   }
 
@@ -242,7 +255,23 @@ class BodyReader {
     if (body_.choices_ > limits::choices_max)
       return wrong("n", "such that no more than " + std::to_string(limits::choices_max) +
                             " completions are asked for");
+    if (operation_ == Operation::completion) read_echo(object, input);
     return {};
+  }
+
+  void read_echo(dom::object object, dom::element prompt) {
+    bool wanted = false;
+    if (object["echo"].get(wanted) != simdjson::SUCCESS || !wanted) return;
+    Prompts prompts;
+    std::string_view text;
+    dom::array list;
+    if (prompt.get(text) == simdjson::SUCCESS) {
+      prompts.emplace_back(text);
+    } else if (prompt.get(list) == simdjson::SUCCESS && !list.at(0).is_number()) {
+      for (const dom::element one : list)
+        prompts.emplace_back(one.get(text) == simdjson::SUCCESS ? text : std::string_view());
+    }
+    body_.echoed_prompts_ = std::make_shared<const Prompts>(std::move(prompts));
   }
 
   Checked read_texts(dom::object object) {
@@ -327,7 +356,9 @@ tl::expected<RequestBody, Refusal> RequestBody::read(Operation operation, std::s
   RequestBody body;
   body.text_ = std::move(text);
   BodyReader reader(operation, body);
-  if (auto ok = reader.read(); !ok) return tl::unexpected(std::move(ok.error()));
+  auto ok = reader.read();
+  drop_large_parsers();
+  if (!ok) return tl::unexpected(std::move(ok.error()));
   return body;
 }
 

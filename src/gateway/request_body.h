@@ -11,6 +11,7 @@
 
 #include "api/facts.h"
 #include "base/limits.h"
+#include "gateway/echo.h"
 #include "gateway/input_bound.h"
 #include "gateway/refusal.h"
 
@@ -51,8 +52,8 @@ class RequestBody {
   int64_t choices() const { return choices_; }
   // How many of these the client is shown: of `best_of` fewer than are written.
   int64_t answers() const { return answers_; }
-  // Its answers begin with its prompt.
-  bool is_echoed() const { return echoed_; }
+  // What its answers are asked to begin with; null: nothing.
+  const std::shared_ptr<const Prompts>& echoed_prompts() const { return echoed_prompts_; }
   // What the client allows per choice, where it says so.
   std::optional<int64_t> output_limit() const { return output_limit_; }
   const std::string& session() const { return session_; }
@@ -99,12 +100,12 @@ class RequestBody {
   bool has_include_usage_ = false;
   bool stream_ = false;
   bool asks_usage_ = false;
-  bool echoed_ = false;
   int64_t choices_ = 1;
   int64_t answers_ = 1;
   std::optional<int64_t> output_limit_;
   api::FeatureFacts has_;
   std::unique_ptr<InputShape> shape_;
+  std::shared_ptr<const Prompts> echoed_prompts_;
 };
 
 }  // namespace mg::gateway
