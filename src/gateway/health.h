@@ -48,8 +48,9 @@ class ChannelHealth {
   bool is_cooling(int64_t now_ns) const;
   // For how long nothing will be sent; nothing where nobody knows.
   std::optional<int64_t> rest_ms(int64_t now_ns, const BreakerRules& rules) const;
-  int64_t latency_ms() const { return latency_us_.load(std::memory_order_relaxed) / 1000; }
-  int64_t first_byte_ms() const { return first_byte_us_.load(std::memory_order_relaxed) / 1000; }
+  // Smoothed, rounded up: 0 is unknown, and a channel that answers within a millisecond is not.
+  int64_t latency_ms() const { return rounded_up_ms(latency_us_); }
+  int64_t first_byte_ms() const { return rounded_up_ms(first_byte_us_); }
   // Share of the last attempts that failed, smoothed: 0 to 1,000,000.
   int64_t error_ppm() const { return error_ppm_.load(std::memory_order_relaxed); }
   int64_t in_flight() const { return in_flight_.load(std::memory_order_relaxed); }
@@ -57,6 +58,9 @@ class ChannelHealth {
  private:
   Pass pass_breaker(int64_t now_ns, const BreakerRules& rules);
   void note_outcome(int64_t error_ppm);
+  static int64_t rounded_up_ms(const std::atomic<int64_t>& us) {
+    return (us.load(std::memory_order_relaxed) + 999) / 1000;
+  }
 
   std::atomic<int64_t> failures_{0};   // in a row
   std::atomic<int64_t> opened_ns_{0};  // 0: closed
