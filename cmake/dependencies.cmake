@@ -29,6 +29,7 @@ moongate_dependency(isal     PKG libisal)
 moongate_dependency(lmdb     LIBS lmdb)
 find_path(MBEDTLS_HEADERS mbedtls/ssl.h REQUIRED)  # CMAKE_PREFIX_PATH names another one: 3.6
 moongate_dependency(mbedtls  LIBS mbedtls mbedx509 mbedcrypto INCLUDES ${MBEDTLS_HEADERS})
+moongate_dependency(sodium   PKG libsodium)
 moongate_dependency(expected)
 moongate_dependency(json)
 moongate_dependency(cli11)

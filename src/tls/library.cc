@@ -9,6 +9,7 @@ namespace mg::tls {
 void make_ready() {
   static std::once_flag once;
   std::call_once(once, [] {
+    make_chachapoly_ready();
 #if MBEDTLS_VERSION_MAJOR >= 3
     MG_ASSERT(psa_crypto_init() == PSA_SUCCESS);
 #elif defined(MBEDTLS_AESNI_C) && defined(MBEDTLS_HAVE_X86_64)

@@ -10,6 +10,7 @@
 #include <mbedtls/config.h>
 #endif
 #include <mbedtls/base64.h>
+#include <mbedtls/chachapoly.h>
 #include <mbedtls/error.h>
 #include <mbedtls/gcm.h>
 #include <mbedtls/md.h>
@@ -31,6 +32,9 @@ namespace mg::tls {
 // Before anything else of the library is used, and before threads: it looks at the processor once,
 // without a lock (CVE-2025-52496). Every entry of this folder calls it; later calls cost nothing.
 void make_ready();
+
+// Part of the above: what chachapoly.cc puts in the place of the library's own.
+void make_chachapoly_ready();
 
 // What the library calls for random bytes; safe on every thread.
 int fill_random(void* unused, unsigned char* out, size_t bytes);

@@ -27,6 +27,7 @@ FENCES = [
     (r"uv(\.h|/.*)", ["src/event/"], "libuv lives in src/event"),
     (r"ares.*\.h", ["src/event/"], "c-ares lives in src/event"),
     (r"(mbedtls|psa)/.*", ["src/tls/"], "mbedTLS lives in src/tls"),
+    (r"sodium(/.*|\.h)", ["src/tls/chachapoly.cc"], "libsodium lives in one file of src/tls"),
     (r"lmdb\.h", ["src/store/"], "LMDB lives in src/store"),
     (r"llhttp(/.*|\.h)", ["src/http/parser.cc"], "llhttp lives in one file of src/http"),
     (r"(lua|luajit|lauxlib|lualib).*", ["src/script/", "src/api/"],
