@@ -10,6 +10,8 @@ inline constexpr int64_t kNsPerMs = 1'000'000;
 inline constexpr int64_t kNsPerS = 1'000'000'000;
 inline constexpr int64_t kMsPerDay = 86'400'000;
 
+constexpr int64_t seconds_rounded_up(int64_t ms) { return (ms + 999) / 1000; }
+
 // Both readings may be taken on any thread.
 class Clock {
  public:

@@ -31,7 +31,6 @@ class Attempt {
   Attempt(const Attempt&) = delete;
 
   event::Task<Asked> ask();
-  const std::string& channel() const { return candidate_.channel->id; }
 
   // Of an answer: its body. Each wait ends after idle_ms, and all of them at total_ms.
   http::ClientConnection& upstream() { return **lease_; }
@@ -48,9 +47,9 @@ class Attempt {
   void held_up(int64_t ns) { held_up_ns_ += ns; }
   bool was_held_up() const;
 
-  // The client is gone: ends whatever is being waited for. Callable at any time.
+  // The client is gone: ends the wait for an answer. A connect is not cut short, and looked at when
+  // it ends. Callable at any time.
   void interrupt();
-  bool was_interrupted() const { return interrupted_; }
   // The answer is known to be over, but not all of its bytes have come: lets them arrive in the
   // background, so that the connection can serve again. `generation` keeps the channel alive
   // meanwhile. upstream() is gone afterwards.

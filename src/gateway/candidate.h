@@ -13,10 +13,10 @@
 
 namespace mg::gateway {
 
-// Why a candidate is not asked, for `explain`.
-enum class Passed : uint8_t {
-  no,
-  by_policy,     // route left it out
+// Whether a candidate may be asked, and why not: for the plan and for `explain`.
+enum class Verdict : uint8_t {
+  kept,
+  left_out,      // by a policy, in route
   unaffordable,  // the wallet could not hold what it may cost
 };
 
@@ -25,10 +25,13 @@ struct Candidate {
   std::string upstream_model;
   api::Timeouts timeouts;  // complete
   Money ceiling;           // the most it may come to
-  Passed passed = Passed::no;
+  Verdict verdict = Verdict::kept;
+
+  bool is_kept() const { return verdict == Verdict::kept; }
 };
 
-// What became of one attempt, for the record.
+// What became of one attempt, for the record. Views are of its candidate and its World, which the
+// record keeps; a vector of candidates that is moved does not move what is in it.
 struct AttemptRecord {
   std::string_view channel;
   std::string_view upstream_model;

@@ -1,16 +1,41 @@
 #include "gateway/exchange.h"
 
 #include <algorithm>
-
-#include "base/assert.h"
-#include "base/log.h"
-#include "tls/digest.h"
+#include <functional>
 
 namespace mg::gateway {
 namespace {
 
 // Flags of a settlement.
 constexpr uint16_t kUsageImplausible = 1;
+
+bool is_busy(const Failure& failure) { return failure.kind == api::FailureKind::busy; }
+
+// A full one may have room at any time.
+int64_t rest_ms(const Failure& busy) { return busy.retry_after_ms.value_or(0); }
+
+// Which of two failures in turn the client hears of: of a channel that was asked rather than of one
+// that rests, and of two that rest that of the one which will be back first.
+bool says_more(const Failure& later, const Failure& earlier) {
+  if (!is_busy(later)) return true;
+  return is_busy(earlier) && rest_ms(later) < rest_ms(earlier);
+}
+
+ledger::Outcome outcome_of(Ending ending) {
+  switch (ending) {
+    case Ending::completed:
+      return ledger::Outcome::completed;
+    case Ending::cut:
+      return ledger::Outcome::cut;
+    case Ending::client_left:
+      return ledger::Outcome::client_left;
+    case Ending::failed:
+    case Ending::broken:
+    case Ending::unsettled:
+      break;
+  }
+  return ledger::Outcome::upstream_failed;
+}
 
 }  // namespace
 
@@ -29,6 +54,8 @@ Exchange::~Exchange() {
   if (idempotency_) services_.idempotency.forget(*idempotency_);
 }
 
+// Read from here. The steps up to the hold are in exchange_steps.cc; what the client is told, in
+// exchange_answer.cc.
 event::Task<> Exchange::run() {
   No no = authenticate();
   if (!no) no = co_await read_request();
@@ -58,19 +85,23 @@ event::Task<> Exchange::run() {
 // Asks one candidate after the other until one answers. Nothing is tried again once a byte of an
 // answer has gone out.
 event::Task<Relayed> Exchange::serve() {
-  Relayed relayed;
-  relayed.failure = std::make_unique<const Failure>(Failure{api::FailureKind::busy, 0, {}, {}});
+  Relayed failed;  // what there is to say when none does
   while (at_ < candidates_.size() && attempts_ < limits::attempts_max) {
-    if (candidates_[at_].passed != Passed::no) {
+    if (!candidates_[at_].is_kept()) {
       ++at_;
       continue;
     }
-    relayed = co_await try_candidate(candidates_[at_]);
-    if (relayed.ending != Ending::failed || fault_) break;
+    Relayed relayed = co_await try_candidate(candidates_[at_]);
+    if (relayed.ending != Ending::failed || fault_) co_return relayed;
     const bool goes_on = co_await recover(*relayed.failure);
+    if (!failed.failure || says_more(*relayed.failure, *failed.failure))
+      failed = std::move(relayed);
+    if (client_.is_gone()) failed.ending = Ending::client_left;
     if (!goes_on) break;
   }
-  co_return relayed;
+  if (!failed.failure)
+    failed.failure = std::make_unique<const Failure>(Failure{api::FailureKind::busy, 0, {}, {}});
+  co_return failed;
 }
 
 event::Task<Relayed> Exchange::try_candidate(const Candidate& candidate) {
@@ -80,8 +111,7 @@ event::Task<Relayed> Exchange::try_candidate(const Candidate& candidate) {
                                        serving_->world->breaker(), body_, operation_);
   Relayed relayed = co_await ask();
   if (relay_) relayed = co_await relay_->run();
-  const bool was_asked = !relayed.failure || relayed.failure->kind != api::FailureKind::busy;
-  if (was_asked) ++attempts_;
+  if (!relayed.failure || !is_busy(*relayed.failure)) ++attempts_;
   if (relayed.ending == Ending::completed) attempt_->finished();
   if (relayed.failure) attempt_->broke(*relayed.failure);
   note_attempt(candidate, begun_ms, relayed.failure.get());
@@ -96,6 +126,8 @@ event::Task<Relayed> Exchange::ask() {
     co_return relayed;
   }
   Asked asked = co_await attempt_->ask();
+  const auto* failed = std::get_if<Failure>(&asked);
+  if (!failed || !is_busy(*failed)) asked_ = candidates_[at_].channel;
   if (const auto* head = std::get_if<http::ResponseHead>(&asked)) {
     relay_ = make_relay(*head);
   } else if (auto* fault = std::get_if<ClientFault>(&asked)) {
@@ -110,22 +142,9 @@ event::Task<Relayed> Exchange::ask() {
 
 // What to do after a failure: true when there is something left to try, with at_ at it.
 event::Task<bool> Exchange::recover(const Failure& failure) {
-  api::AttemptFacts attempt;
-  attempt.number = attempts_;
-  attempt.tries_on_channel = tries_here_;
-  attempt.retries = retries_;
-  const auto behind = candidates_.begin() + static_cast<std::ptrdiff_t>(at_) + 1;
-  attempt.candidates_left =
-      static_cast<int>(std::count_if(behind, candidates_.end(), [](const Candidate& candidate) {
-        return candidate.passed == Passed::no;
-      }));
-  attempt.channel = candidates_[at_].channel->id;
-  attempt.provider = candidates_[at_].channel->provider.name;
-  attempt.upstream_model = candidates_[at_].upstream_model;
-  attempt.elapsed_ms = elapsed_ms();
   const api::FailureFacts failed{failure.kind, failure.status, failure.retry_after_ms};
-  const api::RecoverDecision decision = policies().recover(facts(), attempt, failed);
-  const bool may_retry = retries_ < limits::retries_max && failure.kind != api::FailureKind::busy;
+  const api::RecoverDecision decision = policies().recover(facts(), attempt_facts(), failed);
+  const bool may_retry = retries_ < limits::retries_max && !is_busy(failure);
   AttemptRecord& noted = record().attempts.back();
   if (decision.action == api::Recovery::stop) {
     noted.recovery = "stop";
@@ -140,16 +159,41 @@ event::Task<bool> Exchange::recover(const Failure& failure) {
     ++at_;
     tries_here_ = 1;
   }
+  const bool may_try_again = attempts_ < limits::attempts_max && candidates_left(at_) > 0;
   // Nobody waits before an attempt that will not be made.
-  if (decision.delay_ms > 0 && may_try_again())
-    co_await event::sleep_ms(services_.loop, decision.delay_ms);
+  if (decision.delay_ms > 0 && may_try_again) co_await pause(decision.delay_ms);
   co_return !client_.is_gone();
 }
 
-bool Exchange::may_try_again() const {
-  return attempts_ < limits::attempts_max &&
-         std::any_of(candidates_.begin() + static_cast<std::ptrdiff_t>(at_), candidates_.end(),
-                     [](const Candidate& candidate) { return candidate.passed == Passed::no; });
+api::AttemptFacts Exchange::attempt_facts() const {
+  const Candidate& candidate = candidates_[at_];
+  api::AttemptFacts facts;
+  facts.number = attempts_;
+  facts.tries_on_channel = tries_here_;
+  facts.retries = retries_;
+  facts.candidates_left = candidates_left(at_ + 1);
+  facts.channel = candidate.channel->id;
+  facts.provider = candidate.channel->provider.name;
+  facts.upstream_model = candidate.upstream_model;
+  facts.elapsed_ms = elapsed_ms();
+  return facts;
+}
+
+int Exchange::candidates_left(size_t from) const {
+  return static_cast<int>(std::count_if(candidates_.begin() + static_cast<std::ptrdiff_t>(from),
+                                        candidates_.end(), std::mem_fn(&Candidate::is_kept)));
+}
+
+// So long, or until the client leaves. The channel has its place back meanwhile.
+event::Task<> Exchange::pause(int64_t delay_ms) {
+  relay_.reset();
+  attempt_.reset();
+  event::Signal over;
+  event::Timer timer = event::Timer::calling<&event::Signal::raise>(services_.loop.timers(), &over);
+  timer.start_ms(delay_ms);
+  pause_ = &over;
+  co_await over.wait();
+  pause_ = nullptr;
 }
 
 std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
@@ -178,7 +222,9 @@ std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
 }
 
 void Exchange::on_client_gone() {
-  if (relay_) {
+  if (pause_) {
+    pause_->raise();
+  } else if (relay_) {
     relay_->on_client_gone();
   } else if (attempt_) {
     attempt_->interrupt();
@@ -203,12 +249,8 @@ event::Task<Exchange::Settled> Exchange::settle(const Relayed& relayed) {
   }
   record().usage = metering_->final();
   std::vector<ledger::PriceLine> lines;
-  const ledger::Outcome outcome = relayed.ending == Ending::completed ? ledger::Outcome::completed
-                                  : relayed.ending == Ending::cut     ? ledger::Outcome::cut
-                                  : relayed.ending == Ending::client_left
-                                      ? ledger::Outcome::client_left
-                                      : ledger::Outcome::upstream_failed;
-  const ledger::Settlement final_terms = settlement(record().usage, outcome, lines);
+  const ledger::Settlement final_terms =
+      settlement(record().usage, outcome_of(relayed.ending), lines);
   const Result<ledger::Receipt> receipt = co_await std::move(*hold_).post(final_terms);
   if (!receipt) {
     settled.no = ledger_refusal(receipt.error());
@@ -216,6 +258,7 @@ event::Task<Exchange::Settled> Exchange::settle(const Relayed& relayed) {
   }
   settled.is_posted = true;
   settled.charge = receipt->charge;
+  services_.metrics.count_usage(record().usage.usage, receipt->charge);
   record().cost = receipt->charge;
   record().shortfall = receipt->shortfall;
   record().settlement_seq = receipt->seq;
@@ -256,8 +299,20 @@ ledger::Settlement Exchange::settlement(const FinalUsage& usage, ledger::Outcome
   return out;
 }
 
-// The record, the hook that sees it, the counters.
+// The counters, the hook that sees the end, the record.
 void Exchange::finish() {
+  const DecisionRecord& record = complete_record();
+  services_.metrics.latency.observe(record.latency_ms);
+  if (first_byte_ms_ >= 0) services_.metrics.first_byte.observe(first_byte_ms_);
+  services_.metrics.count_end(operation_, record.status);
+  if (!caller_.key) return;  // an unauthenticated refusal is a counter, not a record
+  services_.metrics.in_flight.sub(1);
+  if (policies().has(api::Phase::observe)) tell_observers();
+  record_->candidates = std::move(candidates_);
+  services_.records.add(*record_);
+}
+
+const DecisionRecord& Exchange::complete_record() {
   DecisionRecord& record = this->record();
   record.request = id_;
   record.time_ms = wall_ms_;
@@ -271,16 +326,16 @@ void Exchange::finish() {
   record.hold_seq = hold_seq_;
   record.stream = body_.is_stream();
   if (model_) record.model = model_->id;
-  services_.metrics.latency.observe(record.latency_ms);
-  if (first_byte_ms_ >= 0) services_.metrics.first_byte.observe(first_byte_ms_);
-  services_.metrics.count_end(operation_, record.status);
-  if (!caller_.key) return;  // an unauthenticated refusal is a counter, not a record
+  if (!caller_.key) return record;
   record.tenant = caller_.tenant->path.back();
   record.key = key_text_;
   record.ip = ip_.text();
-  services_.metrics.in_flight.sub(1);
-  if (!record.cost.is_zero() || record.usage.usage != Usage())
-    services_.metrics.count_usage(record.usage.usage, record.cost);
+  return record;
+}
+
+// What `observe` says of it stands in the record.
+void Exchange::tell_observers() {
+  DecisionRecord& record = *record_;
   std::array<api::UsagePoint, kMeterCount> usage;
   size_t used = 0;
   for (Meter meter : kMeters)
@@ -302,12 +357,8 @@ void Exchange::finish() {
   told.token_takes = admitted_.token_takes;
   told.attempts = attempts_;
   told.client_left = client_.is_gone();
-  if (policies().has(api::Phase::observe)) {
-    facts_.reset();  // the wallet has changed
-    record.tags = policies().observe(facts(), told).tags;
-  }
-  record.candidates = std::move(candidates_);
-  services_.records.add(record);
+  facts_.reset();  // the wallet has changed
+  record.tags = policies().observe(facts(), told).tags;
 }
 
 api::Policies& Exchange::policies() const {
@@ -333,6 +384,7 @@ void Exchange::note_attempt(const Candidate& candidate, int64_t begun_ms, const 
     noted.what = failure->what;
   }
   record().attempts.push_back(std::move(noted));
+  if (failure && is_busy(*failure)) return;  // it was not asked
   record().channel = candidate.channel->id;
   record().upstream_model = candidate.upstream_model;
 }

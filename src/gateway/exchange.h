@@ -4,6 +4,9 @@
 // Every way out after the hold settles the hold. A client that leaves does not end the story: it
 // is noticed where the story waits, and what was used is still settled. Only a worker that goes
 // down drops an exchange, and then the hold resolves itself (ledger/hold.h).
+//
+// On its worker's thread alone. run() is called once, and ends with the answer given or cut off: it
+// reports no error to its caller. The generation it began with stays with it to its end (serving_).
 #pragma once
 
 #include <memory>
@@ -12,6 +15,7 @@
 #include <vector>
 
 #include "api/facts.h"
+#include "base/json.h"
 #include "gateway/attempt.h"
 #include "gateway/caller.h"
 #include "gateway/constraints.h"
@@ -24,7 +28,7 @@ namespace mg::gateway {
 
 class Exchange final : private http::GoneSink {
  public:
-  // All must outlive it.
+  // Services are the worker's; the connection is the client's, until run() has ended.
   Exchange(Services& services, http::ServerConnection& client, Operation operation);
   ~Exchange();
   Exchange(const Exchange&) = delete;
@@ -41,8 +45,8 @@ class Exchange final : private http::GoneSink {
   // The steps, in the order of the story.
   No authenticate();
   event::Task<No> read_request();
-  event::Task<No> understand(std::string text);
-  No claim_idempotency(const std::string& key);
+  event::Task<No> understand(std::string text, ledger::Digest* fingerprint);
+  No claim_idempotency(const std::string& key, const ledger::Digest& fingerprint);
   No find_model();
   No admit();
   No route();
@@ -52,7 +56,7 @@ class Exchange final : private http::GoneSink {
   event::Task<Relayed> try_candidate(const Candidate& candidate);
   event::Task<Relayed> ask();
   event::Task<bool> recover(const Failure& failure);
-  bool may_try_again() const;
+  event::Task<> pause(int64_t delay_ms);
   event::Task<Settled> settle(const Relayed& relayed);
   void end_claim(const Relayed& relayed, const Settled& settled);
   void release(const Relayed& relayed, const Settled& settled);
@@ -68,6 +72,7 @@ class Exchange final : private http::GoneSink {
   void end_cut_stream();
   void end_broken(const Refusal& no, bool is_paid);
   http::Headers answer_headers() const;
+  void begin_chunk(JsonWriter& json) const;
   std::string usage_chunk(Money charge) const;
 
   // Smaller parts.
@@ -80,12 +85,16 @@ class Exchange final : private http::GoneSink {
   api::CandidateFacts candidate_facts(const Route& route,
                                       std::span<const api::PricePoint> price) const;
   Refusal no_channel() const;
+  api::AttemptFacts attempt_facts() const;
+  int candidates_left(size_t from) const;
   std::optional<Money> dearest_open_ceiling() const;
   void drop_unaffordable(Money available);
   ledger::Settlement settlement(const FinalUsage& usage, ledger::Outcome outcome,
                                 std::vector<ledger::PriceLine>& lines) const;
   DecisionRecord& record();
-  void note_attempt(const Candidate& candidate, int64_t started_ms, const Failure* failure);
+  const DecisionRecord& complete_record();
+  void tell_observers();
+  void note_attempt(const Candidate& candidate, int64_t begun_ms, const Failure* failure);
   int64_t elapsed_ms() const;
   const Model& model() const { return price_->model(); }
 
@@ -120,9 +129,11 @@ class Exchange final : private http::GoneSink {
   size_t at_ = 0;  // the candidate being tried
   int attempts_ = 0;
   int retries_ = 0;
-  int tries_here_ = 1;  // of the present candidate
+  int tries_here_ = 1;              // of the present candidate
+  const Channel* asked_ = nullptr;  // the last that took the request
   std::unique_ptr<Attempt> attempt_;
   std::unique_ptr<Relay> relay_;
+  event::Signal* pause_ = nullptr;  // while the next attempt waits
   std::unique_ptr<const ClientFault> fault_;
   std::string content_type_;
   int64_t first_byte_ms_ = -1;  // none went out

@@ -1,7 +1,5 @@
 // What an exchange says to its client: refusals, answers of others, and the ends of answers that
 // were kept back until they were paid for.
-#include "base/json.h"
-#include "base/limits.h"
 #include "gateway/cors.h"
 #include "gateway/exchange.h"
 
@@ -24,7 +22,7 @@ http::Headers Exchange::answer_headers() const {
   headers.reserve(512, 12);
   headers.add("x-request-id", id_text_);
   headers.add("x-moongate-generation", std::to_string(serving_->world->generation()));
-  if (attempt_) headers.add("x-moongate-channel", attempt_->channel());
+  if (asked_) headers.add("x-moongate-channel", asked_->id);
   add_window(headers, "requests", admitted_.requests);
   add_window(headers, "tokens", admitted_.tokens);
   add_cors(headers, origin_, services_.settings.cors_origins);
@@ -62,8 +60,7 @@ void Exchange::pass_fault(const ClientFault& fault) {
   record().code = name(Code::upstream_refused);
   record().outcome = "refused by the upstream";
   http::Headers headers = answer_headers();
-  if (!headers.add_checked("content-type", fault.content_type))
-    headers.add("content-type", kJsonType);
+  headers.add("content-type", fault.content_type);
   client_.respond(fault.status, headers, fault.body);
 }
 
@@ -83,6 +80,7 @@ void Exchange::end_claim(const Relayed& relayed, const Settled& settled) {
                 static_cast<const PlainRelay&>(*relay_).rest()},
                now_ns);
   }
+  idempotency_.reset();  // the key may be another request's from here on
 }
 
 void Exchange::release(const Relayed& relayed, const Settled& settled) {
@@ -148,7 +146,7 @@ void Exchange::release_plain(const Settled& settled) {
   first_byte_ms_ = elapsed_ms();
   http::Headers headers = answer_headers();
   headers.add("x-moongate-cost", to_short_text(settled.charge));
-  if (!headers.add_checked("content-type", content_type_)) headers.add("content-type", kJsonType);
+  headers.add("content-type", content_type_);
   client_.respond(200, headers, relay.rest());
 }
 
@@ -162,16 +160,21 @@ void Exchange::release_stream(const Settled& settled) {
   client_.finish(std::span(&events, 1));
 }
 
-// The usage chunk a client asked for, where the upstream sent none: made of what was settled.
-std::string Exchange::usage_chunk(Money charge) const {
-  const Usage& usage = record_->usage.usage;
-  std::string data;
-  JsonWriter json(data);
+// A chunk of our own in a stream, up to its choices.
+void Exchange::begin_chunk(JsonWriter& json) const {
   json.begin_object();
   json.field("id", id_text_);
   json.field("object", operation_ == Operation::chat ? "chat.completion.chunk" : "text_completion");
   json.field("created", wall_ms_ / 1000);
   json.field("model", body_.model());
+}
+
+// The usage chunk a client asked for, where the upstream sent none: made of what was settled.
+std::string Exchange::usage_chunk(Money charge) const {
+  const Usage& usage = record_->usage.usage;
+  std::string data;
+  JsonWriter json(data);
+  begin_chunk(json);
   json.key("choices");
   json.begin_array();
   json.end_array();
@@ -192,11 +195,7 @@ std::string Exchange::usage_chunk(Money charge) const {
 void Exchange::end_cut_stream() {
   std::string data;
   JsonWriter json(data);
-  json.begin_object();
-  json.field("id", id_text_);
-  json.field("object", operation_ == Operation::chat ? "chat.completion.chunk" : "text_completion");
-  json.field("created", wall_ms_ / 1000);
-  json.field("model", body_.model());
+  begin_chunk(json);
   json.key("choices");
   json.begin_array();
   for (int64_t i = 0; i < body_.choices(); ++i) {

@@ -2,6 +2,7 @@
 // and what it would cost.
 #include <algorithm>
 #include <cstring>
+#include <functional>
 
 #include "base/limits.h"
 #include "base/text.h"
@@ -16,7 +17,14 @@ std::string_view price_mode(std::string_view service_tier) {
   return service_tier == "priority" || service_tier == "fast" ? "fast" : "";
 }
 
-bool is_kept(const Candidate& candidate) { return candidate.passed == Passed::no; }
+// What tells a request from another one with the same Idempotency-Key.
+ledger::Digest fingerprint_of(std::string_view path, std::string_view body) {
+  tls::Sha256 hash;
+  hash.add(path);
+  hash.add("\n");
+  hash.add(body);
+  return hash.finish().bytes;
+}
 
 int64_t or_else(int64_t wanted_ms, int64_t own_ms) { return wanted_ms > 0 ? wanted_ms : own_ms; }
 
@@ -84,18 +92,23 @@ event::Task<No> Exchange::read_request() {
     co_return refusal(Code::invalid_request, text.error().what);
   }
   client_.forget_fields();
-  No no = co_await understand(std::move(*text));
+  ledger::Digest fingerprint{};
+  No no = co_await understand(std::move(*text), idempotency_key.empty() ? nullptr : &fingerprint);
   if (no) co_return no;
   if (!session.empty()) body_.set_session(session);
   if (idempotency_key.empty()) co_return std::nullopt;
-  co_return claim_idempotency(idempotency_key);
+  co_return claim_idempotency(idempotency_key, fingerprint);
 }
 
-// Reads the body; a large one in the pool, so that nobody else waits for it.
-event::Task<No> Exchange::understand(std::string text) {
+// Reads the body, and takes its fingerprint where one is wanted; of a large one in the pool, so
+// that nobody else waits for it.
+event::Task<No> Exchange::understand(std::string text, ledger::Digest* fingerprint) {
   const bool is_large = text.size() >= services_.settings.offload_bytes_min;
-  auto read = [operation = operation_, text = std::move(text)]() mutable {
-    return RequestBody::read(operation, std::move(text));
+  auto read = [operation = operation_, path = path_, fingerprint,
+               text = std::move(text)]() mutable {
+    auto body = RequestBody::read(operation, std::move(text));
+    if (body && fingerprint) *fingerprint = fingerprint_of(path, body->text());
+    return body;
   };
   std::optional<tl::expected<RequestBody, Refusal>> body;
   if (is_large) {
@@ -109,15 +122,14 @@ event::Task<No> Exchange::understand(std::string text) {
   co_return std::nullopt;
 }
 
-No Exchange::claim_idempotency(const std::string& key) {
+No Exchange::claim_idempotency(const std::string& key, const ledger::Digest& fingerprint) {
   if (key.size() > limits::idempotency_key_bytes_max)
     return refusal(Code::invalid_value, "the Idempotency-Key is longer than " +
                                             std::to_string(limits::idempotency_key_bytes_max) +
                                             " bytes");
   const ledger::Digest digest = tls::sha256(key_text_ + '\n' + key).bytes;
-  const IdempotencyTable::Claim claim = services_.idempotency.claim(
-      digest, tls::sha256(std::string(path_) + '\n' + body_.text()).bytes, id_,
-      services_.loop.now_ns());
+  const IdempotencyTable::Claim claim =
+      services_.idempotency.claim(digest, fingerprint, id_, services_.loop.now_ns());
   const std::string first = claim.request.text(kRequestPrefix);
   switch (claim.verdict) {
     case IdempotencyTable::Claim::Verdict::fresh:
@@ -202,7 +214,7 @@ No Exchange::route() {
       world.routes(*model_).first(std::min(world.routes(*model_).size(), limits::candidates_max));
   for (const Route& route : routes) {
     candidates_.push_back(
-        {route.channel.get(), route.upstream_model, route.channel->timeouts, {}, Passed::no});
+        {route.channel.get(), route.upstream_model, route.channel->timeouts, {}, Verdict::kept});
   }
   if (!policies().has(api::Phase::route)) return std::nullopt;
   const std::vector<api::PricePoint> price = price_points();
@@ -213,8 +225,8 @@ No Exchange::route() {
   std::vector<Candidate> chosen;
   for (const api::RoutedCandidate& pick : decision.order) {
     Candidate& candidate = chosen.emplace_back(candidates_[pick.index]);
-    candidates_[pick.index].passed = Passed::by_policy;  // stands here no longer
-    candidate.passed = Passed::no;
+    candidates_[pick.index].verdict = Verdict::left_out;  // stands here no longer
+    candidate.verdict = Verdict::kept;
     if (!pick.upstream_model.empty()) candidate.upstream_model = pick.upstream_model;
     candidate.timeouts = merged(pick.timeouts, candidate.timeouts);
   }
@@ -224,11 +236,12 @@ No Exchange::route() {
         std::any_of(decision.order.begin(), decision.order.end(),
                     [&](const api::RoutedCandidate& pick) { return pick.index == i; });
     if (is_chosen) continue;
-    candidates_[i].passed = Passed::by_policy;
+    candidates_[i].verdict = Verdict::left_out;
     chosen.push_back(std::move(candidates_[i]));
   }
   candidates_ = std::move(chosen);
-  if (std::none_of(candidates_.begin(), candidates_.end(), is_kept)) return no_channel();
+  if (std::none_of(candidates_.begin(), candidates_.end(), std::mem_fn(&Candidate::is_kept)))
+    return no_channel();
   return std::nullopt;
 }
 
@@ -239,7 +252,7 @@ Refusal Exchange::no_channel() const {
   for (const Candidate& candidate : candidates_) {
     const auto rest_ms = candidate.channel->health->rest_ms(now_ns, serving_->world->breaker());
     if (!rest_ms) continue;
-    const int64_t rest_s = (*rest_ms + 999) / 1000;
+    const int64_t rest_s = seconds_rounded_up(*rest_ms);
     no.retry_after_s = std::min(no.retry_after_s.value_or(rest_s), rest_s);
   }
   return no;
@@ -337,14 +350,14 @@ event::Task<No> Exchange::take_hold() {
 std::optional<Money> Exchange::dearest_open_ceiling() const {
   std::optional<Money> dearest;
   for (const Candidate& candidate : candidates_)
-    if (is_kept(candidate)) dearest = std::max(dearest.value_or(Money()), candidate.ceiling);
+    if (candidate.is_kept()) dearest = std::max(dearest.value_or(Money()), candidate.ceiling);
   return dearest;
 }
 
 void Exchange::drop_unaffordable(Money available) {
   for (Candidate& candidate : candidates_)
-    if (is_kept(candidate) && candidate.ceiling > available)
-      candidate.passed = Passed::unaffordable;
+    if (candidate.is_kept() && candidate.ceiling > available)
+      candidate.verdict = Verdict::unaffordable;
 }
 
 }  // namespace mg::gateway

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -212,13 +213,13 @@ Refusal refusal_for(const Failure& failure) {
       return refusal(Code::upstream_timeout, "the model provider did not answer in time");
     case FailureKind::rate_limited: {
       Refusal busy = refusal(Code::rate_limit_exceeded, "the model provider is rate limiting us");
-      busy.retry_after_s = (failure.retry_after_ms.value_or(1000) + 999) / 1000;
+      busy.retry_after_s = seconds_rounded_up(failure.retry_after_ms.value_or(kRestAfter429Ms));
       return busy;
     }
     case FailureKind::busy: {
       Refusal busy =
           refusal(Code::no_channel_available, "every channel for this model is busy or resting");
-      if (failure.retry_after_ms) busy.retry_after_s = (*failure.retry_after_ms + 999) / 1000;
+      if (failure.retry_after_ms) busy.retry_after_s = seconds_rounded_up(*failure.retry_after_ms);
       return busy;
     }
     case FailureKind::not_found:

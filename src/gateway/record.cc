@@ -6,13 +6,13 @@
 namespace mg::gateway {
 namespace {
 
-std::string_view passed_reason(Passed passed) {
-  switch (passed) {
-    case Passed::no:
+std::string_view text_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kept:
       return "kept";
-    case Passed::by_policy:
+    case Verdict::left_out:
       return "left out by policy";
-    case Passed::unaffordable:
+    case Verdict::unaffordable:
       return "unaffordable";
   }
   return "kept";
@@ -26,7 +26,7 @@ void write_candidate(JsonWriter& json, const Candidate& candidate) {
   json.field<"priority">(candidate.channel->priority);
   json.field<"weight">(candidate.channel->weight);
   json.field<"ceiling">(to_text(candidate.ceiling));
-  json.field<"verdict">(passed_reason(candidate.passed));
+  json.field<"verdict">(text_of(candidate.verdict));
   json.end_object();
 }
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -112,11 +113,20 @@ void Recorder::write_all() {
       std::lock_guard lock(mutex_);
       drop(lines);
     } else if (!lines.empty()) {
-      if (const Result<> written = write_segment(lines); !written)
-        log_error("records_not_written", {{"reason", written.error().what}});
+      write_or_drop(lines);
     }
     if (last) return;
   }
+}
+
+void Recorder::write_or_drop(const std::string& lines) {
+  const Result<> written = write_segment(lines);
+  if (!written && !is_failure_told_)
+    log_error("records_not_written", {{"reason", written.error().what}});
+  is_failure_told_ = !written;
+  if (written) return;
+  std::lock_guard lock(mutex_);
+  drop(lines);
 }
 
 Result<> Recorder::write_segment(const std::string& lines) {
@@ -135,10 +145,16 @@ Result<> Recorder::write_segment(const std::string& lines) {
   while (!rest.empty()) {
     const ssize_t n = ::write(segment_, rest.data(), rest.size());
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail(Errc::io, directory_ + ": " + std::strerror(errno));
+    if (n < 0) {
+      Error error{Errc::io, directory_ + ": " + std::strerror(errno)};
+      // The next line is not to be appended to half of one.
+      if (::ftruncate(segment_, static_cast<off_t>(segment_bytes_)) != 0)
+        ::close(std::exchange(segment_, -1));
+      return tl::unexpected(std::move(error));
+    }
     rest.remove_prefix(static_cast<size_t>(n));
-    segment_bytes_ += static_cast<uint64_t>(n);
   }
+  segment_bytes_ += lines.size();
   return {};
 }
 

@@ -44,6 +44,7 @@ class Recorder {
   void write_all();
   bool has_room(const std::string& lines);
   void drop(const std::string& lines);  // with the mutex held
+  void write_or_drop(const std::string& lines);
   Result<> write_segment(const std::string& lines);
 
   const std::string directory_;
@@ -56,7 +57,8 @@ class Recorder {
   std::string waiting_;
   uint64_t dropped_ = 0;
   bool stop_ = false;
-  bool is_low_told_ = false;  // this one and the segment are the thread's own
+  bool is_low_told_ = false;  // from here on to the segment, the thread's own
+  bool is_failure_told_ = false;
   int segment_ = -1;
   uint64_t segment_bytes_ = 0;
   std::thread thread_;

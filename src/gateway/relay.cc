@@ -2,13 +2,17 @@
 
 #include <algorithm>
 
-#include "base/limits.h"
-
 namespace mg::gateway {
 namespace {
 
 constexpr int64_t kMarkEveryNs = 5 * kNsPerS;
 constexpr int64_t kLookEveryTokens = 16;  // between two looks at the hold
+
+// Parts of a hold: what a mark is worth writing for, with what is left more is asked for, and with
+// what is left a stream that gets no more goes on to the next look.
+constexpr int64_t kMarkShare = 10;
+constexpr int64_t kExtendShare = 5;
+constexpr int64_t kLastShare = 50;
 
 }  // namespace
 
@@ -91,8 +95,9 @@ void Relay::mark(Money cost) {
   mark.units = parts_.metering.generated().tokens();
   const Money covered = parts_.hold.amounts()[0];
   const int64_t now = parts_.loop.now_ns();
-  const bool is_due = now - marked_ns_ >= kMarkEveryNs ||
-                      (cost - marked_).nanos() >= std::max<int64_t>(1, covered.nanos() / 10);
+  const bool is_due =
+      now - marked_ns_ >= kMarkEveryNs ||
+      (cost - marked_).nanos() >= std::max<int64_t>(1, covered.nanos() / kMarkShare);
   if (!is_due) {
     parts_.hold.meter(mark);
     return;
@@ -112,10 +117,11 @@ event::Task<bool> Relay::keep_covered() {
   mark(cost);
   const Money covered = parts_.hold.amounts()[0];
   // Before it is used up: what arrives while we ask is covered by the rest.
-  if (cost.nanos() < covered.nanos() - covered.nanos() / 5 || covered.is_zero()) co_return true;
+  if (cost.nanos() < covered.nanos() - covered.nanos() / kExtendShare || covered.is_zero())
+    co_return true;
   const bool is_more = co_await extend(covered);
   // What is left of the hold lasts until the next look, or the stream ends here.
-  co_return is_more || cost.nanos() < covered.nanos() - covered.nanos() / 50;
+  co_return is_more || cost.nanos() < covered.nanos() - covered.nanos() / kLastShare;
 }
 
 // By as much again, or by what is there.

@@ -1,6 +1,7 @@
 // Moves an answer from the upstream to the client, at the pace of the slower of the two, counting
 // what passes. The end of the answer is kept back: the exchange releases it once the charge is
-// durable (design: the gates).
+// durable, which is the second of the two gates; the first is that nothing goes out before its hold
+// is durable (open_gate).
 #pragma once
 
 #include <functional>
@@ -127,7 +128,6 @@ class StreamRelay final : public Relay {
   // only tell usage are left out where another will.
   enum class UsageEvents : uint8_t { with, without };
   std::string early_end(UsageEvents usage) const;
-  bool was_done() const { return done_; }
 
  private:
   struct Kept {

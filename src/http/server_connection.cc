@@ -319,7 +319,8 @@ void ServerConnection::finish(std::span<const std::string_view> last_pieces) {
 
 void ServerConnection::break_off(std::string_view last_words) {
   if (has_answered()) return;
-  if (!has_begun()) return abort();
+  // Where only the end of the connection ends an answer, a good end would make this one whole.
+  if (!has_begun() || (!chunked_ && last_words.empty())) return abort();
   (void)write(std::span(&last_words, 1));  // a client that is gone has nothing to be told
   answer_ = Answer::broken_off;
   close_after_ = true;
