@@ -1,5 +1,6 @@
 #include "base/calendar.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
@@ -95,6 +96,21 @@ std::optional<int64_t> parse_time_ms(std::string_view text) {
   const int64_t days = sys_days(date).time_since_epoch().count();
   return days * kMsPerDay + ((int64_t{*hour} * 60 + *minute) * 60 + *second) * 1000 + *fraction -
          *zone;
+}
+
+std::optional<int64_t> parse_http_date_ms(std::string_view text) {
+  constexpr std::string_view kMonths[] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                          "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  if (text.size() != 29 || text.substr(3, 2) != ", " || text.substr(25) != " GMT")
+    return std::nullopt;
+  const auto month = std::find(std::begin(kMonths), std::end(kMonths), text.substr(8, 3));
+  if (month == std::end(kMonths)) return std::nullopt;
+  std::string as_written_elsewhere(text.substr(12, 4));
+  as_written_elsewhere += month - kMonths < 9 ? "-0" : "-";
+  as_written_elsewhere += std::to_string(month - kMonths + 1);
+  as_written_elsewhere.append("-").append(text.substr(5, 2)).append("T");
+  as_written_elsewhere.append(text.substr(17, 8)).append("Z");
+  return parse_time_ms(as_written_elsewhere);
 }
 
 std::string format_time_ms(int64_t wall_ms) {

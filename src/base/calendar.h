@@ -14,6 +14,10 @@ std::optional<int64_t> parse_span_ms(std::string_view text);
 // RFC 3339 with a zone ("2026-11-21T22:40:00Z", "...+08:00") to milliseconds since 1970.
 std::optional<int64_t> parse_time_ms(std::string_view text);
 
+// RFC 9110, section 5.6.7, as senders write it today ("Sun, 06 Nov 1994 08:49:37 GMT"), to
+// milliseconds since 1970.
+std::optional<int64_t> parse_http_date_ms(std::string_view text);
+
 // Milliseconds since 1970 as "2026-11-21T22:40:00.123Z".
 std::string format_time_ms(int64_t wall_ms);
 

@@ -35,4 +35,10 @@ bool equal_in_constant_time(std::string_view a, std::string_view b);
 // True for well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms).
 bool is_utf8(std::string_view text);
 
+// RFC 8259, section 8.1: nobody must write it, who reads it may look past it.
+inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+inline std::string_view without_byte_order_mark(std::string_view text) {
+  return text.substr(text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0);
+}
+
 }  // namespace mg

@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include "base/limits.h"
+#include "base/text.h"
 #include "gateway/echo.h"
 #include "gateway/long_numbers.h"
 #include "gateway/request_body.h"
@@ -17,9 +18,38 @@ constexpr size_t kKeepBytes = 1 * limits::MiB;
 constexpr std::string_view kUsageName = "\"usage\"";
 constexpr size_t kUsageBytesMax = 16 * limits::KiB;
 
+// Of sound and pictures that nobody reports: a token is 50 ms of sound, which streams as 16 bits at
+// 24 kHz in Base64, and a picture is as Gemini counts one of its own.
+constexpr int64_t kAudioBytesPerToken = 3'200;
+constexpr int64_t kImageTokens = 1'290;
+
 void add_text(dom::object object, std::string_view member, TokenCounter* generated) {
   std::string_view text;
   if (object[member].get(text) == simdjson::SUCCESS) generated->add(text);
+}
+
+// A text, or what was meant as one: some vendors give arguments as an object.
+void add_value(dom::object object, std::string_view member, TokenCounter* generated) {
+  dom::element value;
+  if (object[member].get(value) != simdjson::SUCCESS || value.is_null()) return;
+  std::string_view text;
+  if (value.get(text) == simdjson::SUCCESS) {
+    generated->add(text);
+  } else {
+    generated->add(simdjson::minify(value));
+  }
+}
+
+// The texts of a list of objects, under the names that vendors give them.
+void add_texts(dom::object message, std::string_view list, TokenCounter* generated) {
+  dom::array entries;
+  if (message[list].get(entries) != simdjson::SUCCESS) return;
+  for (dom::element entry : entries) {
+    dom::object object;
+    if (entry.get(object) != simdjson::SUCCESS) continue;
+    for (std::string_view member : {"text", "summary", "thinking"})
+      add_text(object, member, generated);
+  }
 }
 
 void add_tool_calls(dom::object message, TokenCounter* generated) {
@@ -30,7 +60,7 @@ void add_tool_calls(dom::object message, TokenCounter* generated) {
       dom::object made;
       if (call[kind].get(made) != simdjson::SUCCESS) continue;
       for (std::string_view member : {"name", "arguments", "input"})
-        add_text(made, member, generated);
+        add_value(made, member, generated);
     }
   }
 }
@@ -44,27 +74,40 @@ void add_content(dom::object message, TokenCounter* generated) {
     dom::object object;
     if (part.get(object) != simdjson::SUCCESS) continue;
     add_text(object, "text", generated);
-    dom::array thoughts;
-    if (object["thinking"].get(thoughts) != simdjson::SUCCESS) continue;
-    for (dom::element thought : thoughts) {
-      dom::object inner;
-      if (thought.get(inner) == simdjson::SUCCESS) add_text(inner, "text", generated);
-    }
+    add_text(object, "thinking", generated);
+    add_texts(object, "thinking", generated);
   }
 }
 
+// The same thought under several names must not count twice.
+void add_reasoning(dom::object message, TokenCounter* generated) {
+  for (std::string_view member : {"reasoning_content", "reasoning"}) {
+    std::string_view text;
+    if (message[member].get(text) != simdjson::SUCCESS || text.empty()) continue;
+    generated->add(text);
+    return;
+  }
+  const bool has_details = message["reasoning_details"].error() == simdjson::SUCCESS;
+  add_texts(message, has_details ? "reasoning_details" : "thinking_blocks", generated);
+}
+
+void add_media(dom::object message, AnswerFacts& facts) {
+  std::string_view data;
+  if (message["audio"]["data"].get(data) == simdjson::SUCCESS)
+    facts.audio_tokens +=
+        (static_cast<int64_t>(data.size()) + kAudioBytesPerToken - 1) / kAudioBytesPerToken;
+  dom::array images;
+  if (message["images"].get(images) == simdjson::SUCCESS)
+    facts.image_tokens += static_cast<int64_t>(images.size()) * kImageTokens;
+}
+
 // A `message` of a plain answer or a `delta` of a chunk.
-void add_message(dom::object message, TokenCounter* generated) {
+void add_message(dom::object message, TokenCounter* generated, AnswerFacts& facts) {
   add_content(message, generated);
   add_text(message, "refusal", generated);
-  // The same thought under its two usual names must not count twice.
-  std::string_view reasoning;
-  if (message["reasoning_content"].get(reasoning) == simdjson::SUCCESS) {
-    generated->add(reasoning);
-  } else {
-    add_text(message, "reasoning", generated);
-  }
+  add_reasoning(message, generated);
   add_tool_calls(message, generated);
+  add_media(message, facts);
   dom::object made;
   if (message["function_call"].get(made) == simdjson::SUCCESS) {
     add_text(made, "name", generated);
@@ -85,7 +128,7 @@ void read_choices(dom::object answer, AnswerFacts& facts, TokenCounter* generate
   for (dom::element entry : choices) {
     dom::object choice, message;
     if (entry.get(choice) != simdjson::SUCCESS) continue;
-    facts.has_choices = true;
+    facts.has_choices = facts.has_answer = true;
     std::string_view reason;
     if (choice["finish_reason"].get(reason) == simdjson::SUCCESS && !reason.empty()) {
       facts.is_finished = true;
@@ -94,9 +137,9 @@ void read_choices(dom::object answer, AnswerFacts& facts, TokenCounter* generate
     }
     if (!generated) continue;
     if (choice["delta"].get(message) == simdjson::SUCCESS) {
-      add_message(message, generated);
+      add_message(message, generated, facts);
     } else if (choice["message"].get(message) == simdjson::SUCCESS) {
-      add_message(message, generated);
+      add_message(message, generated, facts);
     }
     if (std::string_view text; choice["text"].get(text) == simdjson::SUCCESS)  // a completion's
       generated->add(echo ? echo->beyond(index_of(choice), text) : text);
@@ -119,6 +162,22 @@ bool carries_error(dom::object answer) {
   if (answer["error"].get(error) == simdjson::SUCCESS && says_something(error)) return true;
   int64_t status = 0;  // MiniMax answers 200 and says so here
   return answer["base_resp"]["status_code"].get(status) == simdjson::SUCCESS && status != 0;
+}
+
+// An error that is the whole document, as several servers write it.
+bool is_flat_error(dom::object answer) {
+  std::string_view text;
+  if (answer["object"].get(text) == simdjson::SUCCESS && text == "error") return true;
+  const bool is_answer = answer["choices"].error() == simdjson::SUCCESS ||
+                         answer["data"].error() == simdjson::SUCCESS ||
+                         answer["usage"].error() == simdjson::SUCCESS;
+  return !is_answer && (answer["message"].get(text) == simdjson::SUCCESS ||
+                        answer["msg"].get(text) == simdjson::SUCCESS);
+}
+
+bool has_embeddings(dom::object answer) {
+  dom::array data;
+  return answer["data"].get(data) == simdjson::SUCCESS && data.size() > 0;
 }
 
 // Where the cost goes in one usage object of the document that begins at `text`: in the place of
@@ -180,6 +239,7 @@ AnswerReader::~AnswerReader() = default;
 AnswerFacts AnswerReader::read(std::string_view json, const api::Provider& provider,
                                TokenCounter* generated, Echo* echo) {
   AnswerFacts facts;
+  json = without_byte_order_mark(json);
   if (parsers_->dom.capacity() > kKeepBytes) *parsers_ = Parsers();
   parsers_->padded.reserve(json.size() + simdjson::SIMDJSON_PADDING);
   parsers_->padded.assign(json);
@@ -193,6 +253,10 @@ AnswerFacts AnswerReader::read(std::string_view json, const api::Provider& provi
   facts.is_json = true;
   facts.is_error = carries_error(answer);
   read_choices(answer, facts, generated, echo);
+  if (!facts.has_choices) {
+    facts.has_answer = has_embeddings(answer);
+    facts.is_error = facts.is_error || is_flat_error(answer);
+  }
   if (const auto usage = find_usage(document, provider)) {
     facts.has_usage = true;
     facts.usage = read_usage(*usage);
@@ -203,17 +267,36 @@ AnswerFacts AnswerReader::read(std::string_view json, const api::Provider& provi
 bool AnswerReader::is_object(std::string_view json) {
   dom::parser parser;
   dom::object object;
-  return parser.parse(without_long_numbers(json)).get(object) == simdjson::SUCCESS;
+  const std::string text = without_long_numbers(without_byte_order_mark(json));
+  return parser.parse(text).get(object) == simdjson::SUCCESS;
+}
+
+std::string AnswerReader::error_words(std::string_view json) {
+  dom::parser parser;
+  dom::element document;
+  const std::string text = without_long_numbers(without_byte_order_mark(json));
+  if (parser.parse(text).get(document) != simdjson::SUCCESS) return {};
+  std::string words;
+  for (const auto& place :
+       {document["error"]["message"], document["error"]["type"], document["error"]["code"],
+        document["error"], document["message"], document["msg"], document["detail"],
+        document["type"], document["code"], document["base_resp"]["status_msg"]}) {
+    std::string_view said;
+    if (place.get(said) == simdjson::SUCCESS) words.append(said).append("\n");
+  }
+  return words;
 }
 
 std::string AnswerReader::error_text(std::string_view json) {
   dom::parser parser;
   dom::element document, error;
   std::string_view message;
-  if (parser.parse(without_long_numbers(json)).get(document) != simdjson::SUCCESS) return {};
+  const std::string text = without_long_numbers(without_byte_order_mark(json));
+  if (parser.parse(text).get(document) != simdjson::SUCCESS) return {};
   if (document.is_array() && document.at(0).get(document) != simdjson::SUCCESS) return {};
   if (document["error"]["message"].get(message) == simdjson::SUCCESS ||
       document["message"].get(message) == simdjson::SUCCESS ||
+      document["msg"].get(message) == simdjson::SUCCESS ||
       document["error"].get(message) == simdjson::SUCCESS ||
       document["base_resp"]["status_msg"].get(message) == simdjson::SUCCESS)
     return std::string(message);

@@ -23,10 +23,13 @@ struct AnswerFacts {
   bool is_json = false;      // an object; otherwise nothing else here means anything
   bool is_error = false;     // it carries an error instead of an answer
   bool has_choices = false;  // at least one: something was answered, or is being
+  bool has_answer = false;   // choices, or embeddings
   bool is_finished = false;  // a choice says why it ended
   FinishedChoices finished;  // which ones, by index
   bool has_usage = false;
   std::optional<Usage> usage;  // absent although has_usage: the numbers were no counts
+  int64_t audio_tokens = 0;    // of sound and pictures in it, by our own count; as text is counted,
+  int64_t image_tokens = 0;    // only where there is a counter
 };
 
 // Parsers and scratch memory for one worker. One thread.
@@ -44,6 +47,9 @@ class AnswerReader {
   static bool is_object(std::string_view json);
   // The message of an error answer, of its first error where it is a list; empty: none was found.
   static std::string error_text(std::string_view json);
+  // All that an error says of itself: message, type and code, a line each. Not what it repeats of
+  // the request in other members.
+  static std::string error_words(std::string_view json);
 
  private:
   struct Parsers;

@@ -15,7 +15,9 @@ void add_cors(http::Headers& headers, std::string_view origin,
   headers.add("vary", "origin");
   headers.add("access-control-expose-headers",
               "x-request-id, x-moongate-channel, x-moongate-cost, x-moongate-generation, "
-              "retry-after");
+              "idempotency-replayed, retry-after, x-should-retry, x-ratelimit-limit-requests, "
+              "x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+              "x-ratelimit-limit-tokens, x-ratelimit-remaining-tokens, x-ratelimit-reset-tokens");
 }
 
 http::Headers preflight_headers(std::string_view origin, const std::vector<std::string>& allowed) {
@@ -23,12 +25,11 @@ http::Headers preflight_headers(std::string_view origin, const std::vector<std::
   add_cors(headers, origin, allowed);
   if (headers.empty()) return headers;
   headers.add("access-control-allow-methods", "GET, POST, OPTIONS");
+  // Fetch standard, section 3.3.5: "*" stands for every field but Authorization where no cookies
+  // are sent, which none are here. SDKs add fields of their own with every version.
   headers.add("access-control-allow-headers",
               "authorization, content-type, x-api-key, api-key, idempotency-key, x-session-id, "
-              "x-moongate-constraints, "
-              "openai-organization, openai-project, x-stainless-arch, x-stainless-lang, "
-              "x-stainless-os, x-stainless-package-version, x-stainless-retry-count, "
-              "x-stainless-runtime, x-stainless-runtime-version, x-stainless-timeout");
+              "x-moongate-constraints, user-agent, *");
   headers.add("access-control-max-age", "86400");
   return headers;
 }

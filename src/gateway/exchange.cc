@@ -197,8 +197,10 @@ event::Task<> Exchange::pause(int64_t delay_ms) {
 }
 
 std::unique_ptr<Relay> Exchange::make_relay(const http::ResponseHead& head) {
-  if (!body_.is_stream())
-    content_type_ = head.headers.find("content-type").value_or("application/json");
+  if (!body_.is_stream()) {
+    content_type_ = head.headers.find("content-type").value_or("");
+    if (content_type_.empty()) content_type_ = kJsonType;
+  }
   metering_.emplace(input_.estimate, usage_bounds(model(), body_, input_), profile_.tokenizer);
   if (body_.echoed_prompts())
     metering_->set_echo(std::make_unique<Echo>(body_.echoed_prompts(), body_.answers()));

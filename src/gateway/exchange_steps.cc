@@ -26,6 +26,11 @@ ledger::Digest fingerprint_of(std::string_view path, std::string_view body) {
   return hash.finish().bytes;
 }
 
+struct Understood {
+  tl::expected<RequestBody, Refusal> body;
+  ledger::Digest fingerprint;
+};
+
 int64_t or_else(int64_t wanted_ms, int64_t own_ms) { return wanted_ms > 0 ? wanted_ms : own_ms; }
 
 api::Timeouts merged(const api::Timeouts& wanted, const api::Timeouts& own) {
@@ -69,7 +74,7 @@ event::Task<No> Exchange::read_request() {
   if (type && !equal_ignoring_case(trimmed(type->substr(0, type->find(';'))), "application/json"))
     co_return refusal(Code::unsupported_media_type, "the content type must be application/json");
   const std::string_view coding = head.headers.find("content-encoding").value_or("identity");
-  if (!equal_ignoring_case(trimmed(coding), "identity"))
+  if (!trimmed(coding).empty() && !equal_ignoring_case(trimmed(coding), "identity"))
     co_return refusal(Code::unsupported_media_type, "the body must not be compressed");
   const std::string idempotency_key(head.headers.find("idempotency-key").value_or(""));
   const std::string session(head.headers.find("x-session-id").value_or(""));
@@ -92,11 +97,12 @@ event::Task<No> Exchange::read_request() {
     co_return refusal(Code::invalid_request, text.error().what);
   }
   client_.forget_fields();
+  const bool is_repeatable = !idempotency_key.empty();
   ledger::Digest fingerprint{};
-  No no = co_await understand(std::move(*text), idempotency_key.empty() ? nullptr : &fingerprint);
+  No no = co_await understand(std::move(*text), is_repeatable ? &fingerprint : nullptr);
   if (no) co_return no;
   if (!session.empty()) body_.set_session(session);
-  if (idempotency_key.empty()) co_return std::nullopt;
+  if (!is_repeatable) co_return std::nullopt;
   co_return claim_idempotency(idempotency_key, fingerprint);
 }
 
@@ -104,21 +110,23 @@ event::Task<No> Exchange::read_request() {
 // that nobody else waits for it.
 event::Task<No> Exchange::understand(std::string text, ledger::Digest* fingerprint) {
   const bool is_large = text.size() >= services_.settings.offload_bytes_min;
-  auto read = [operation = operation_, path = path_, fingerprint,
+  // Nothing of this exchange is touched in the pool, which may outlive it.
+  auto read = [operation = operation_, path = path_, is_wanted = fingerprint != nullptr,
                text = std::move(text)]() mutable {
-    auto body = RequestBody::read(operation, std::move(text));
-    if (body && fingerprint) *fingerprint = fingerprint_of(path, body->text());
-    return body;
+    Understood out{RequestBody::read(operation, std::move(text)), {}};
+    if (out.body && is_wanted) out.fingerprint = fingerprint_of(path, out.body->text());
+    return out;
   };
-  std::optional<tl::expected<RequestBody, Refusal>> body;
+  std::optional<Understood> understood;
   if (is_large) {
     auto in_pool = co_await event::offloaded(services_.loop, std::move(read));
-    body.emplace(std::move(in_pool));
+    understood.emplace(std::move(in_pool));
   } else {
-    body.emplace(read());
+    understood.emplace(read());
   }
-  if (!*body) co_return std::move(body->error());
-  body_ = std::move(**body);
+  if (!understood->body) co_return std::move(understood->body.error());
+  body_ = std::move(*understood->body);
+  if (fingerprint) *fingerprint = understood->fingerprint;
   co_return std::nullopt;
 }
 

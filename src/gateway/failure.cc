@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/calendar.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -45,20 +46,67 @@ constexpr std::string_view kOurFaultPhrases[] = {
     "exceeded your current quota",
 };
 
+bool is_word(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+}
+
+// What stands in quotes is the client's own: names of tools, values of members.
+std::string without_quotes(std::string_view text) {
+  std::string out;
+  char quote = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool is_quote = c == '\'' || c == '"' || c == '`';
+    const bool after_word = i > 0 && is_word(text[i - 1]);
+    const bool before_word = i + 1 < text.size() && is_word(text[i + 1]);
+    if (quote != 0) {
+      if (c == quote && !before_word) quote = 0;
+    } else if (is_quote && !after_word) {
+      quote = c;
+    } else {
+      out.push_back(c);
+    }
+  }
+  return quote != 0 ? std::string(text) : out;
+}
+
+// An error's own words decide, not what it repeats of the request.
 bool is_our_fault(std::string_view body) {
-  const std::string lower = to_lower(body.substr(0, limits::error_answer_bytes_max));
+  const std::string words =
+      AnswerReader::is_object(body) ? AnswerReader::error_words(body) : std::string(body);
+  const std::string lower = to_lower(without_quotes(words));
   return std::any_of(
       std::begin(kOurFaultPhrases), std::end(kOurFaultPhrases),
       [&](std::string_view phrase) { return lower.find(phrase) != std::string::npos; });
 }
 
-// RFC 9110, section 10.2.3: seconds, or a date. Dates are answered with the bound: clocks differ.
+// Whole seconds, or with a fraction, which is rounded up.
+std::optional<int64_t> seconds_as_ms(std::string_view text) {
+  const size_t point = std::min(text.find('.'), text.size());
+  const auto whole = parse_number<int64_t>(text.substr(0, point));
+  if (!whole || *whole < 0) return std::nullopt;
+  const int64_t whole_ms = std::min(*whole, limits::retry_after_s_max) * 1000;
+  if (point == text.size()) return whole_ms;
+  const std::string_view fraction = text.substr(point + 1);
+  if (fraction.empty() || fraction.find_first_not_of("0123456789") != std::string_view::npos)
+    return std::nullopt;
+  const int64_t ms = *parse_number<int64_t>((std::string(fraction) + "00").substr(0, 3));
+  return whole_ms + ms + (fraction.size() > 3 ? 1 : 0);
+}
+
+// RFC 9110, section 10.2.3: seconds (some vendors write fractions), or a date, which is read by the
+// clock of the answer that bears it. What cannot be read says nothing.
 std::optional<int64_t> retry_after_ms(const http::Headers& headers) {
-  const auto value = headers.find("retry-after");
-  if (!value) return std::nullopt;
-  const auto seconds = parse_number<int64_t>(trimmed(*value));
-  const int64_t wanted_s = seconds ? *seconds : limits::retry_after_s_max;
-  return std::clamp<int64_t>(wanted_s, 0, limits::retry_after_s_max) * 1000;
+  const auto field = headers.find("retry-after");
+  if (!field) return std::nullopt;
+  std::optional<int64_t> wanted_ms = seconds_as_ms(trimmed(*field));
+  if (!wanted_ms) {
+    const auto until_ms = parse_http_date_ms(trimmed(*field));
+    const auto now_ms = parse_http_date_ms(trimmed(headers.find("date").value_or("")));
+    if (!until_ms || !now_ms) return std::nullopt;
+    wanted_ms = *until_ms - *now_ms;
+  }
+  return std::clamp<int64_t>(*wanted_ms, 0, limits::retry_after_s_max * 1000);
 }
 
 std::string described(int status, std::string_view body) {

@@ -14,6 +14,8 @@ constexpr int64_t kCountErrorShare = 10;  // a tenth, by what the estimator was 
 
 void Metering::take_report(const AnswerFacts& facts) {
   if (!facts.is_json) ++damaged_events_;
+  audio_tokens_ += facts.audio_tokens;
+  image_tokens_ += facts.image_tokens;
   if (!facts.has_usage || facts.usage == Usage()) return;  // nothing at all is no report
   if (facts.usage && is_plausible(*facts.usage)) {
     reported_ = facts.usage;
@@ -38,6 +40,8 @@ Usage Metering::counted() const {
   Usage usage;
   usage[Meter::input] = input_tokens_;
   usage[Meter::output] = counted_output();
+  usage[Meter::output_audio] = std::min(audio_tokens_, bounds_.output_tokens_max);
+  usage[Meter::output_image] = std::min(image_tokens_, bounds_.output_tokens_max);
   return usage;
 }
 

@@ -50,7 +50,10 @@ class Metering {
   // The provider's figures where there are plausible ones, else our count. Our count as well where
   // text came behind the last report, and too much of it.
   FinalUsage final() const;
-  bool has_output() const { return generated_.tokens() > 0 || (reported_ && reported_->output()); }
+  bool has_output() const {
+    return generated_.tokens() + audio_tokens_ + image_tokens_ > 0 ||
+           (reported_ && reported_->output());
+  }
 
  private:
   bool is_plausible(const Usage& usage) const;
@@ -62,6 +65,8 @@ class Metering {
   std::unique_ptr<Echo> echo_;
   std::optional<Usage> reported_;
   int64_t generated_at_report_ = 0;
+  int64_t audio_tokens_ = 0;
+  int64_t image_tokens_ = 0;
   bool was_invalid_ = false;
   bool is_rough_ = false;
   int64_t damaged_events_ = 0;

@@ -6,8 +6,13 @@
 namespace mg::gateway {
 namespace {
 
-// Of a long answer, to see whether it is one: what else it could be begins otherwise.
-constexpr size_t kLook = 64;
+// Of a long answer, to see whether it is one: what else it could be begins otherwise. Some vendors
+// send blanks while they think.
+bool begins_as_object(std::string_view json) {
+  json = without_byte_order_mark(json);
+  const size_t from = json.find_first_not_of(" \t\r\n");
+  return from != std::string_view::npos && json[from] == '{';
+}
 
 }  // namespace
 
@@ -19,7 +24,7 @@ event::Task<Relayed> PlainRelay::run() {
     if (pieces->empty()) break;
     for (std::string_view piece : *pieces) kept_.append(piece);
     if (!too_long_ && kept_.size() > limits::plain_answer_bytes_max) {
-      if (!trimmed(std::string_view(kept_).substr(0, kLook)).starts_with('{')) break;
+      if (!begins_as_object(kept_)) break;
       too_long_ = true;
       parts_.metering.count_roughly();
     }
@@ -63,7 +68,7 @@ Relayed PlainRelay::judge_whole() {
     if (usage_) parts_.metering.take_report(*usage_);  // of all of it, wherever it stands
     return ended(Ending::completed);
   }
-  const AnswerFacts facts = parts_.reader.read(kept_, parts_.provider, nullptr);
+  AnswerFacts facts = parts_.reader.read(kept_, parts_.provider, nullptr);
   if (!facts.is_json)
     return ended(
         Ending::failed,
@@ -73,12 +78,17 @@ Relayed PlainRelay::judge_whole() {
                                   200,
                                   {},
                                   parts_.attempt.for_records(AnswerReader::error_text(kept_))});
+  if (!facts.has_answer && !facts.usage)
+    return ended(Ending::failed, {api::FailureKind::garbage,
+                                  200,
+                                  {},
+                                  "the upstream's answer has neither an answer in it nor usage"});
   parts_.metering.take_report(facts);
   // Counting the text costs more than all the rest of reading it. It may bear a report out that
   // was too much to be believed unseen.
   if (!parts_.metering.has_report()) {
-    parts_.reader.read(kept_, parts_.provider, &parts_.metering.generated(),
-                       parts_.metering.echo());
+    facts = parts_.reader.read(kept_, parts_.provider, &parts_.metering.generated(),
+                               parts_.metering.echo());
     parts_.metering.take_report(facts);
   }
   return ended(Ending::completed);

@@ -59,9 +59,6 @@ tl::unexpected<Refusal> wrong(std::string_view member, std::string_view what) {
   return no(Code::invalid_value, std::string(member) + " must be " + std::string(what), member);
 }
 
-// RFC 8259, section 8.1: nobody must write it, who reads it may look past it.
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-
 // A parser keeps the memory of its largest document, which is many times as large; beyond this it
 // goes with the document.
 constexpr size_t kParserKeepBytes = 1 * limits::MiB;
@@ -213,6 +210,10 @@ class BodyReader {
       if (limit && (!body_.output_limit_ || *limit > *body_.output_limit_))
         body_.output_limit_ = limit;
     }
+    // Some vendors let a model think beyond its limit, for as long as another member says.
+    if (body_.output_limit_)
+      body_.output_limit_ =
+          std::min(*body_.output_limit_ + thinking_budget(object), limits::output_tokens_max);
     std::optional<int64_t> n, best_of;
     if (const Checked ok = read_count(object, "n", limits::choices_max, n); !ok) return ok;
     if (const Checked ok = read_count(object, "best_of", limits::choices_max, best_of); !ok)
@@ -220,6 +221,17 @@ class BodyReader {
     body_.choices_ = std::max(n.value_or(1), best_of.value_or(1));
     body_.answers_ = n.value_or(1);
     return {};
+  }
+
+  static int64_t thinking_budget(dom::object object) {
+    int64_t most = 0;
+    for (const auto& budget : {object["thinking_budget"], object["reasoning"]["max_tokens"],
+                               object["thinking"]["budget_tokens"]}) {
+      dom::element value;
+      if (budget.get(value) != simdjson::SUCCESS) continue;
+      most = std::max(most, whole_number(value, 0, limits::output_tokens_max).value_or(0));
+    }
+    return most;
   }
 
   Checked read_count(dom::object object, std::string_view member, int64_t most,

@@ -1,6 +1,7 @@
 #include "gateway/relay.h"
 
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace mg::gateway {
 namespace {
@@ -71,8 +72,9 @@ void StreamRelay::take_event(const http::SseEvent& event) {
     if (saw_event_ && kept_.empty()) out_.append(event.raw);
     return;
   }
-  if (event.data == kDone) {
+  if (trimmed(event.data) == kDone) {
     done_ = true;
+    if (!answered_) failure_ = garbage("the stream ended without an answer");
     kept_.push_back({std::string(event.raw), {}, false});
     return;
   }
@@ -91,6 +93,7 @@ void StreamRelay::take_event(const http::SseEvent& event) {
     return;
   }
   saw_event_ = true;
+  answered_ = answered_ || facts.has_answer || facts.usage;
   finished_ |= facts.finished;
   if (is_finished() && finished_tokens_ < 0) finished_tokens_ = generated.tokens();
   const bool is_usage_only = facts.has_usage && !facts.has_choices;
@@ -110,7 +113,9 @@ void StreamRelay::take_event(const http::SseEvent& event) {
     kept_.clear();
     kept_bytes_ = 0;
   }
-  if (facts.has_usage || !kept_.empty()) {
+  // With a choice that goes on the end cannot have come: usage that is told all along goes out.
+  const bool may_be_end = facts.has_usage && (!facts.has_choices || facts.is_finished);
+  if (may_be_end || !kept_.empty()) {
     keep(event, facts);
   } else {
     out_.append(event.raw);

@@ -91,6 +91,8 @@ std::optional<Usage> read_usage(const dom::element& element) {
   const int64_t image_out = counts.detail("completion_tokens_details", "image_tokens");
   if (!counts.valid()) return std::nullopt;
 
+  // Who reports more from its cache than in all counts the two apart.
+  if (cached + cache_write > in) in += cached + cache_write;
   Usage usage;
   usage[Meter::cached_input] = split_off(in, cached);
   usage[Meter::cache_write] = split_off(in, cache_write);

@@ -24,7 +24,8 @@ int MessageParser::end_of_name() {
     return reject(400, "no version in the request line");
   if (name.size() > limits::header_name_bytes_max) return reject(431, "field name too long");
   if (!is_field_name(name)) return reject(400, "malformed field name");
-  if (stage_ == Stage::trailers && is_forbidden_trailer(name))
+  // Of answers no trailer is used for anything.
+  if (direction_ == Direction::request && stage_ == Stage::trailers && is_forbidden_trailer(name))
     return reject(400, "field not allowed after a body");
   // "a_b" and "a-b" are one name to many programs behind us.
   if (direction_ == Direction::request && name.find('_') != std::string_view::npos)
@@ -104,7 +105,10 @@ bool MessageParser::check_request() {
   const std::string_view target = headers.stored(seen_.target);
   if (!version_seen_ || !is_request_line(headers.bytes_, seen_.method, target, seen_.minor_version))
     return no(400, "malformed request line");
-  if (!is_ascii(headers.bytes_)) return no(400, "bytes beyond ASCII in the head");
+  if (!is_ascii(target)) return no(400, "bytes beyond ASCII in the target");
+  // RFC 9110, section 5.5: values may have them. What goes into records must be text.
+  if (!is_ascii(headers.bytes_) && !is_utf8(headers.bytes_))
+    return no(400, "bytes in the head that are no UTF-8");
   const size_t hosts = headers.count("host");
   if (hosts > 1 || (hosts == 0 && seen_.minor_version == 1))
     return no(400, "a request has exactly one Host");

@@ -147,7 +147,12 @@ void ServerConnection::count_body() {
 void ServerConnection::release_body() { shared_.bodies_bytes -= std::exchange(body_counted_, 0); }
 
 void ServerConnection::on_bytes(std::string_view bytes) {
-  if (stage_ == Stage::ending) return;  // only read so that closing does not reset the connection
+  if (stage_ == Stage::ending) {  // only read so that closing does not reset the connection
+    const int64_t left_ms = (linger_until_ns_ - shared_.loop.now_ns()) / kNsPerMs;
+    if (waiting_ == Waiting::end && left_ms > 0)
+      deadline_.set_ms(std::min(shared_.limits.linger_ms, left_ms));
+    return;
+  }
   if (stage_ == Stage::serving && body_complete_) {
     ahead_.append(bytes);
     if (ahead_.size() > limits::pipelined_bytes_max) stream_->read_stop();
@@ -347,6 +352,7 @@ event::Task<> ServerConnection::linger() {
   if (!sent || gone_) co_return;
   stream_->finish();
   stream_->read_start(*this);
+  linger_until_ns_ = shared_.loop.now_ns() + shared_.limits.linger_ms_max * kNsPerMs;
   deadline_.set_ms(shared_.limits.linger_ms);
   waiting_ = Waiting::end;
   while (!gone_) co_await progress_.wait();

@@ -48,7 +48,8 @@ struct ServerLimits {
   int64_t head_timeout_ms = 10'000;   // from the first byte of a head to its last
   int64_t body_timeout_ms = 30'000;   // for a body to make up for being slow, or to go on at all
   int64_t write_timeout_ms = 30'000;  // for a client that takes nothing of what it is sent
-  int64_t linger_ms = 1'000;          // for the client to read our last words after we ended
+  int64_t linger_ms = 1'000;          // for the client to read our last words after we ended, from
+  int64_t linger_ms_max = 10'000;     // the last that it still sent; and in all
 };
 
 // How hard the server is pressed: each step keeps what the one before does.
@@ -156,6 +157,7 @@ class ServerConnection final : private event::ReadSink {
   event::Signal progress_;
   event::Deadline deadline_;
   size_t queued_before_ = 0;  // when the write deadline was set
+  int64_t linger_until_ns_ = 0;
   GoneSink* gone_sink_ = nullptr;
   std::unique_ptr<const Error> read_error_;
   uint32_t body_counted_ = 0;  // of the bytes of all bodies; no body comes near 4 GiB

@@ -9,7 +9,6 @@
 namespace mg::http {
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
 constexpr uint8_t kNoByteOrderMark = 4;
 // A buffer that grew beyond this for one long event is given back.
 constexpr size_t kBytesKept = 4 * limits::KiB;

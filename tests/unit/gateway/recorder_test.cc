@@ -105,6 +105,29 @@ TEST_CASE("as many records wait for the disk as may; one byte more is dropped an
   recorder.reset();
 }
 
+TEST_CASE("records that the disk does not take are counted, and the next ones go elsewhere") {
+  const test::TempDir dir(test::TempDir::On::memory);
+  SteppedClock clock;
+  std::filesystem::create_symlink("/dev/full", dir / "1000.jsonl");
+  auto recorder = *Recorder::open({dir.path()}, clock);
+  const auto until = [](const auto& holds) {
+    for (int i = 0; i < 2000 && !holds(); ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return holds();
+  };
+  std::string lines = "a\nb\n";
+  recorder->add(lines);
+  CHECK(until([&] { return recorder->dropped() == 2; }));
+  clock.now_ms = 2'000;
+  lines = "c\n";
+  recorder->add(lines);
+  CHECK(until([&] {
+    std::error_code none;
+    return std::filesystem::file_size(dir / "2000.jsonl", none) == 2 && !none;
+  }));
+  CHECK(recorder->dropped() == 2);
+}
+
 TEST_CASE("a segment that is full is followed by another") {
   const test::TempDir dir(test::TempDir::On::memory);
   SteppedClock clock;
