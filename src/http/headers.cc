@@ -18,31 +18,6 @@ constexpr std::array<bool, 256> make_token_bytes() {
 }
 constexpr std::array<bool, 256> kTokenBytes = make_token_bytes();
 
-constexpr std::string_view kHopByHop[] = {
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-};
-
-// What a Connection field cannot remove.
-constexpr std::string_view kEndToEnd[] = {
-    "authorization", "content-encoding", "content-length",  "content-type", "cookie", "forwarded",
-    "host",          "idempotency-key",  "x-forwarded-for", "x-api-key",
-};
-
-template <size_t N>
-bool is_one_of(const std::string_view (&names)[N], std::string_view name) {
-  for (std::string_view known : names)
-    if (equal_ignoring_case(known, name)) return true;
-  return false;
-}
-
 // Calls `visit` with each element of a comma-separated list until it says stop (true).
 template <class Visit>
 bool any_element(std::string_view list, Visit visit) {
@@ -68,8 +43,6 @@ bool is_field_value(std::string_view text) {
     if ((c < 0x20 && c != '\t') || c == 0x7f) return false;
   return true;
 }
-
-bool is_hop_by_hop(std::string_view name) { return is_one_of(kHopByHop, name); }
 
 Field Headers::operator[](size_t i) const {
   MG_ASSERT(i < entries_.size());
@@ -145,15 +118,6 @@ size_t Headers::remove(std::string_view name) {
   });
 }
 
-void Headers::remove_hop_by_hop() {
-  const std::string named = joined("connection");
-  any_element(named, [&](std::string_view name) {
-    if (!is_one_of(kEndToEnd, name)) remove(name);
-    return false;
-  });
-  std::erase_if(entries_, [&](const Entry& entry) { return is_hop_by_hop(stored(entry.name)); });
-}
-
 void Headers::clear() {
   bytes_.clear();
   entries_.clear();
@@ -162,15 +126,6 @@ void Headers::clear() {
 void Headers::reserve(size_t bytes, size_t fields) {
   bytes_.reserve(bytes);
   entries_.reserve(fields);
-}
-
-void Headers::append_to(std::string& out) const {
-  for (const Entry& entry : entries_) {
-    out.append(stored(entry.name));
-    out.append(": ");
-    out.append(stored(entry.value));
-    out.append("\r\n");
-  }
 }
 
 }  // namespace mg::http

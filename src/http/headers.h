@@ -20,8 +20,6 @@ bool is_field_name(std::string_view text);
 // Anything but control bytes; a tab is no control byte here. Bytes above 0x7f pass: answers of
 // upstreams have them, requests are held to ASCII by the parser.
 bool is_field_value(std::string_view text);
-// Fields that belong to one connection and never pass a gateway (RFC 9110, section 7.6.1).
-bool is_hop_by_hop(std::string_view name);
 
 struct Field {
   std::string_view name;
@@ -56,14 +54,8 @@ class Headers {
   // Adds it in the place of all others of the name.
   void set(std::string_view name, std::string_view value);
   size_t remove(std::string_view name);
-  // Removes hop-by-hop fields and those that Connection names; but a sender cannot talk a gateway
-  // into dropping the fields that say who asks, where to, and what the body is.
-  void remove_hop_by_hop();
   void clear();
   void reserve(size_t bytes, size_t fields);
-
-  // "Name: value\r\n" for each; without the empty line that ends a head.
-  void append_to(std::string& out) const;
 
   // Text kept beside the fields, in the same allocation: a request's target, a reason phrase.
   struct Stored {

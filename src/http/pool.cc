@@ -25,18 +25,14 @@ Destination Destination::make(Origin origin, OriginPolicy policy,
 }
 
 Lease::Lease(Pool& pool, const Destination& destination,
-             std::unique_ptr<ClientConnection> connection, bool was_idle)
-    : pool_(&pool),
-      destination_(&destination),
-      connection_(std::move(connection)),
-      was_idle_(was_idle) {}
+             std::unique_ptr<ClientConnection> connection)
+    : pool_(&pool), destination_(&destination), connection_(std::move(connection)) {}
 
 Lease& Lease::operator=(Lease&& other) noexcept {
   give_back();
   pool_ = other.pool_;
   destination_ = other.destination_;
   connection_ = std::move(other.connection_);
-  was_idle_ = other.was_idle_;
   return *this;
 }
 
@@ -62,7 +58,7 @@ std::optional<Lease> Pool::take_idle(const Destination& destination) {
   while (!list.empty()) {
     std::unique_ptr<ClientConnection> connection = std::move(list.back().connection);
     list.pop_back();
-    if (connection->is_reusable()) return Lease(*this, destination, std::move(connection), true);
+    if (connection->is_reusable()) return Lease(*this, destination, std::move(connection));
   }
   return std::nullopt;
 }
@@ -86,7 +82,7 @@ event::Task<Result<Lease>> Pool::connect(const Destination& destination, int64_t
                                             origin.host, origin.authority(), left_ms));
   }
   auto connection = std::make_unique<ClientConnection>(loop_, std::move(stream));
-  co_return Lease(*this, destination, std::move(connection), false);
+  co_return Lease(*this, destination, std::move(connection));
 }
 
 // Tries one address after the other; each gets its share of the time that is left.

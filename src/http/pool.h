@@ -41,19 +41,15 @@ class Lease {
 
   ClientConnection& operator*() const { return *connection_; }
   ClientConnection* operator->() const { return connection_.get(); }
-  // It carried an exchange before: the peer may have closed it without our knowing yet.
-  bool was_idle() const { return was_idle_; }
 
  private:
   friend class Pool;
-  Lease(Pool& pool, const Destination& destination, std::unique_ptr<ClientConnection> connection,
-        bool was_idle);
+  Lease(Pool& pool, const Destination& destination, std::unique_ptr<ClientConnection> connection);
   void give_back();
 
   Pool* pool_;
   const Destination* destination_;
   std::unique_ptr<ClientConnection> connection_;
-  bool was_idle_;
 };
 
 class Pool {
