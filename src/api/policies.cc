@@ -2,7 +2,6 @@
 
 #include "api/answers.h"
 #include "api/recipe.h"
-#include "base/assert.h"
 #include "script/hooks.h"
 
 namespace mg::api {

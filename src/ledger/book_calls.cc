@@ -1,5 +1,4 @@
 // Transfers, floors, records of others, and questions.
-#include "base/assert.h"
 #include "ledger/book.h"
 #include "ledger/rows.h"
 #include "ledger/rules.h"

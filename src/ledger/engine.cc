@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 
-#include "base/assert.h"
 #include "ledger/rows.h"
 
 namespace mg::ledger {

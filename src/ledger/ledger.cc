@@ -2,7 +2,6 @@
 
 #include <thread>
 
-#include "base/assert.h"
 #include "base/thread_name.h"
 #include "ledger/engine.h"
 #include "ledger/rows.h"

@@ -1,6 +1,5 @@
 #include "ledger/recovery.h"
 
-#include "base/assert.h"
 #include "ledger/command.h"
 #include "ledger/rows.h"
 #include "store/codec.h"

@@ -1,6 +1,5 @@
 #include "script/sandbox.h"
 
-#include <algorithm>
 #include <span>
 #include <string_view>
 

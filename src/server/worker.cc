@@ -3,7 +3,6 @@
 #include <future>
 #include <list>
 
-#include "base/log.h"
 #include "base/thread_name.h"
 #include "event/resolver.h"
 

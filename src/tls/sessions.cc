@@ -1,5 +1,6 @@
 #include "tls/sessions.h"
 
+#include "base/limits.h"
 #include "tls/credentials_state.h"
 
 namespace mg::tls {

@@ -8,8 +8,6 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "base/limits.h"
-
 namespace mg::tls {
 
 // What is needed to go on where a connection left off; immutable.

@@ -5,8 +5,6 @@
 #include <optional>
 #include <vector>
 
-#include "base/assert.h"
-#include "base/limits.h"
 #include "tls/engine.h"
 #include "tls/scratch.h"
 
