@@ -16,7 +16,7 @@ namespace mg::api {
 // 500 policy_error.
 struct Refusal {
   int status = 0;
-  std::string_view code;  // one of design.md section 7; lives for ever
+  std::string_view code;  // one that gate.refuse takes, or policy_error; lives for ever
   std::string message;
   std::optional<int64_t> retry_after_s;
   std::string module;  // who said no

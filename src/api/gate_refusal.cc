@@ -16,8 +16,8 @@ struct RefusalHandle : script::Handle {
   size_t number = 0;
 };
 
-// What a policy may say, of the answers that design.md section 7 lists. Money and credentials are
-// the core's to refuse.
+// What a policy may say, of all the answers that clients know. Money and credentials are the core's
+// to refuse.
 struct Allowed {
   int status;
   std::string_view code;

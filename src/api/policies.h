@@ -1,6 +1,6 @@
-// What the gateway asks of policies: one method per phase, facts in, a typed decision out. All of
-// design.md section 5 about combining and failing happens in here, so that a caller never sees
-// Lua.
+// What the gateway asks of policies: one method per phase, facts in, a typed decision out. How the
+// answers of several modules are combined, and what follows when one fails, is decided in here, so
+// that a caller never sees Lua.
 //   A module that fails (an error, a wrong type, a spent budget) makes admit and quote refuse
 // with 500 policy_error; route, recover and disconnect fall back to the built-in default; observe
 // goes on with the next module. Each failure is counted, and reported at most once a second per
@@ -43,7 +43,7 @@ struct Seams {
   Clock& clock;
   limit::Buckets& buckets;
   Reports& reports;
-  // The worker thread's, so that the deadline of design.md binds. Null: scripts are stopped by
+  // The worker thread's, so that the profile's processor time binds. Null: scripts are stopped by
   // counting their instructions instead (simulation, tools); no thread and no signal is involved.
   script::WatchSlot* slot = nullptr;
 };

@@ -1,6 +1,6 @@
 // Writing compact JSON straight into a string, for answers, records and log lines. Documents that
 // are built and read by name (control plane, configuration of tools) use json_value.h; bodies of
-// clients are never rewritten, they are spliced as text (gateway/body.h).
+// clients are never rewritten, they are spliced as text (gateway/request_body.h).
 #pragma once
 
 #include <concepts>

@@ -1,7 +1,7 @@
 // A hint that something below some directories may have changed. Only a hint: the kernel reports
 // nothing for changes in subdirectories, through links, or after a watched directory was replaced,
 // and drops events of a full queue without a word. The truth is a fingerprint, taken on each hint
-// and on a timer as well (server/reload.h).
+// and on a timer as well (server/source_watch.h).
 #pragma once
 
 #include <functional>

@@ -10,7 +10,8 @@
 
 namespace mg::http {
 
-// What one worker carries before it begins to say no (reliability.md: the overload ladder).
+// What one worker carries before it begins to say no, a step at a time: no keep-alive, then no new
+// requests, then no idle connections.
 struct ServerCapacity {
   size_t connections_max = limits::connections_max;  // beyond: accepted and closed
   size_t handshakes_max = limits::handshakes_max;    // at once, per listener: the oldest goes

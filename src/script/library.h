@@ -1,7 +1,7 @@
 // The standard library as scripts get it: Lua's own functions where they are short whatever their
-// arguments, ours where Lua's could run long inside one call, crash, or show an address
-// (facts.md section 1.2). Each open_* gets the stock library's table on top of the stack, leaves
-// it there, and changes what it holds. For sandbox.cc.
+// arguments, ours where Lua's could run long inside one call, crash, or show an address. Each
+// open_* gets the stock library's table on top of the stack, leaves it there, and changes what it
+// holds. For sandbox.cc.
 #pragma once
 
 #include <initializer_list>

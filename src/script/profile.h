@@ -1,5 +1,4 @@
-// What a kind of script may use. The figures are design.md section 5; facts.md section 1.3 has the
-// measurements behind them.
+// What a kind of script may use: memory, processor time, and work that is counted.
 #pragma once
 
 #include <cstdint>
