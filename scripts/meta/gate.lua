@@ -128,7 +128,7 @@ error("never loaded")
 ---@field timeouts { connect_ms?: integer, first_byte_ms?: integer, idle_ms?: integer, total_ms?: integer }? nil when read
 ---@field breaker "closed"|"half_open"|"open"
 ---@field latency_ms integer? to the whole answer, smoothed; nil: unknown
----@field first_token_ms integer?
+---@field first_token_ms integer? to the head of the answer, smoothed; nil: unknown
 ---@field error_rate number 0 to 1
 ---@field in_flight integer
 ---@field concurrency_max integer?
@@ -180,8 +180,8 @@ error("never loaded")
 ---@field tokens integer all meters of tokens together
 ---@field token_takes { key: string, tokens: number }[] what admit took from limits by tokens
 ---@field cost string USD, exact
----@field latency_ms integer
----@field first_token_ms integer?
+---@field latency_ms integer from the request's head to the answer's end
+---@field first_token_ms integer? from the request's head to the first byte to the client
 ---@field attempts integer
 ---@field client_left boolean
 
