@@ -1,5 +1,13 @@
 -- After a request: gives back the tokens that its limits were charged for and it did not use, and
 -- tags its record, so that `usage` and the console can find it again.
+local function with(tags, tag)
+  if not tags then
+    return { tag }
+  end
+  tags[#tags + 1] = tag
+  return tags
+end
+
 ---@type gate.Policy
 return {
   name = "observe",
@@ -24,17 +32,14 @@ return {
       tags = { "retried" }
     end
     if record.client_left then
-      tags = tags or {}
-      tags[#tags + 1] = "client_left"
+      tags = with(tags, "client_left")
     end
     if conf.slow_ms and record.latency_ms > conf.slow_ms then
-      tags = tags or {}
-      tags[#tags + 1] = "slow"
+      tags = with(tags, "slow")
     end
     local group = conf.tag_groups and req.key.group
     if group then
-      tags = tags or {}
-      tags[#tags + 1] = "group:" .. group
+      tags = with(tags, "group:" .. group)
     end
     return tags and { tags = tags }
   end,
