@@ -7,9 +7,11 @@ import pytest
 
 import corpus
 import tally
+from certificates import Authority
 from gateway import Gateway
 from lab import Lab
 from place import BINARY
+from pricing import Catalogue
 from upstream import Upstream, obliging
 
 _running = []  # gateways whose ledger is verified after each test
@@ -110,3 +112,26 @@ def module_workshop(tmp_path_factory, request):
     made = Workshop(tmp_path_factory.mktemp("module"), request.session)
     yield made
     made.clear()
+
+
+# --- What many modules want the same; a module that wants another has one of that name ---
+
+
+@pytest.fixture(scope="module")
+def upstream(module_workshop):
+    return module_workshop.upstream()
+
+
+@pytest.fixture
+def caller(gateway):
+    return gateway.caller("10.00")
+
+
+@pytest.fixture(scope="module")
+def prices(gateway):
+    return Catalogue(gateway.folder / "data")
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"))

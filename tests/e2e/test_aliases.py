@@ -11,11 +11,6 @@ MODEL, OTHER = "gpt-4o-mini", "gpt-4o"
 ALIAS = "house/fast"
 
 
-@pytest.fixture(scope="module")
-def upstream(module_workshop):
-    return module_workshop.upstream()
-
-
 def started(workshop, upstream, **chain):
     """A gateway with the alias; `chain` gives modules of the chain a conf."""
     gateway = workshop.gateway([upstream.channel()], start=False)

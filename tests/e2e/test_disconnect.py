@@ -66,11 +66,6 @@ def gateway(module_workshop, paced):
     return module_workshop.gateway([module_workshop.upstream(paced).channel()], workers=2)
 
 
-@pytest.fixture
-def caller(gateway):
-    return gateway.caller("10.00")
-
-
 def figure(gateway, name):
     text = gateway.get("/metrics").body.decode()
     return int(re.search(rf"^{name} (\d+)$", text, re.MULTILINE).group(1))

@@ -11,15 +11,10 @@ import pytest
 from gateway import nanos
 from place import patience
 from pricing import Catalogue
-from upstream import chat_events, chunk, obliging, plain, stream_head
+from upstream import chat_events, chunk, failing, obliging, plain, stream_head
 
 CREDIT = 10 * 10**9
 LEFT_OUT = "left out by policy"
-
-
-def failing(call):
-    call.keep()
-    call.send(plain({"error": {"message": "oops"}}, "500 Oops"))
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,6 @@ import corpus
 import tally
 import wire
 from place import BINARY
-from upstream import obliging
-
-
-@pytest.fixture(scope="module")
-def upstream(module_workshop):
-    return module_workshop.upstream(obliging)
 
 
 @pytest.fixture(scope="module")

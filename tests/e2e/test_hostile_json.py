@@ -10,14 +10,8 @@ import corpus
 import tally
 import wire
 from place import SLOWNESS, patience
-from upstream import obliging
 
 LINEAR_S = 1.0  # for the largest of them, 200 KB
-
-
-@pytest.fixture(scope="module")
-def upstream(module_workshop):
-    return module_workshop.upstream(obliging)
 
 
 @pytest.fixture(scope="module")

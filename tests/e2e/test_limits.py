@@ -8,16 +8,10 @@ import pytest
 import raw
 from gateway import nanos
 from place import patience
-from upstream import obliging
 
 BODY_MAX = 4096
 # Long enough for a busy machine to keep them, when it should.
 HEAD_MS, BODY_MS, IDLE_MS, WRITE_MS = (int(patience(ms)) for ms in (1000, 1000, 1500, 1000))
-
-
-@pytest.fixture(scope="module")
-def upstream(module_workshop):
-    return module_workshop.upstream(obliging)
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ import pytest
 import crowd
 from place import patience
 from size import sized
-from upstream import (LAST_CHUNK, chat_answer, chat_events, chunk, event, obliging, plain,
-                      stream_head)
+from upstream import (LAST_CHUNK, chat_answer, chat_events, chunk, event, failing, obliging,
+                      plain, stream_head)
 
 SHIPPED = '{ "routing" },'
 
@@ -152,11 +152,6 @@ def test_what_the_client_asks_for(workshop):
 
 
 # --- When the chosen one fails ---
-
-
-def failing(call):
-    call.keep()
-    call.send(plain({"error": {"message": "oops"}}, "500 Oops"))
 
 
 def story(gateway, answer):

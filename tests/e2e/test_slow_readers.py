@@ -2,7 +2,6 @@
 themselves time, and nobody else anything."""
 
 import asyncio
-import re
 import socket
 import threading
 import time
@@ -13,14 +12,10 @@ from gateway import nanos
 from place import SLOWNESS, patience
 from size import sized
 from upstream import chat_events, chunk, obliging, stream_head
+from wire import memory_bytes
 
 RECEIVE_BUFFER = 4096
 MEMORY_PER_STREAM = 720 * 1024  # 256 KiB may wait, one reading more, and the allocator needs room
-
-
-def resident_bytes(pid):
-    with open(f"/proc/{pid}/status") as status:
-        return int(re.search(r"VmRSS:\s+(\d+) kB", status.read()).group(1)) * 1024
 
 
 class Flood:
@@ -100,15 +95,15 @@ def test_500_slow_readers_hold_up_only_themselves(workshop):
 
     async def run():
         alone = await asyncio.to_thread(fast_requests, gateway, quick.key, requests)
-        empty = resident_bytes(gateway.pid)
+        empty = memory_bytes(gateway.pid)
         await asyncio.gather(*(reader.begin() for reader in readers))
         done = asyncio.Event()
         sips = [asyncio.create_task(reader.sip(done)) for reader in readers]
         await until_held_back()
-        first, sent = resident_bytes(gateway.pid), flood.sent
+        first, sent = memory_bytes(gateway.pid), flood.sent
         among = await asyncio.to_thread(fast_requests, gateway, quick.key, requests)
         await asyncio.sleep(1.0)
-        second = resident_bytes(gateway.pid)
+        second = memory_bytes(gateway.pid)
         assert flood.streams == len(readers), "a stream was lost"
         done.set()
         await asyncio.gather(*sips)

@@ -11,6 +11,7 @@ import pytest
 import raw
 from certificates import Authority
 from place import patience
+from wire import memory_bytes
 
 CHAT = "/v1/chat/completions"
 MIB = 1 << 20
@@ -19,11 +20,6 @@ MIB = 1 << 20
 def head_of(length, key):
     return raw.request("POST", CHAT, None, {"Content-Type": "application/json",
                                             "Content-Length": str(length)}, key)
-
-
-def resident_bytes(gateway):
-    with open(f"/proc/{gateway.pid}/statm", encoding="ascii") as statm:
-        return int(statm.read().split()[1]) * 4096
 
 
 @pytest.fixture
@@ -63,7 +59,7 @@ def test_bodies_fill_their_share_of_the_memory_and_no_more(workshop, lab):
     """512 MiB, whoever sends: larger bodies are then refused, small ones taken, and it passes."""
     gateway = workshop.gateway([lab.channel()])
     key = gateway.caller("100.00").key
-    before = resident_bytes(gateway)
+    before = memory_bytes(gateway.pid)
     pinning = []
     for _ in range(16):
         pinning.append(gateway.connect())
@@ -75,7 +71,7 @@ def test_bodies_fill_their_share_of_the_memory_and_no_more(workshop, lab):
         assert (answer.status, answer.code) == (503, "overloaded")
         assert (answer.header("connection"), answer.header("retry-after")) == ("close", "1")
         client.close()
-    assert resident_bytes(gateway) - before < 1200 * MIB
+    assert memory_bytes(gateway.pid) - before < 1200 * MIB
     assert gateway.chat(key).status == 200  # it is small
     for client in pinning:
         client.reset()

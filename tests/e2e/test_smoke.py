@@ -7,27 +7,11 @@ import pytest
 import sse
 from place import patience
 from pricing import Catalogue
-from upstream import obliging
-
-
-@pytest.fixture(scope="module")
-def upstream(module_workshop):
-    return module_workshop.upstream(obliging)
 
 
 @pytest.fixture(scope="module")
 def gateway(module_workshop, upstream):
     return module_workshop.gateway([upstream.channel()])
-
-
-@pytest.fixture(scope="module")
-def prices(gateway):
-    return Catalogue(gateway.folder / "data")
-
-
-@pytest.fixture
-def caller(gateway):
-    return gateway.caller("10.00")
 
 
 def test_plain_chat_is_answered_and_charged_exactly(gateway, upstream, prices, caller):

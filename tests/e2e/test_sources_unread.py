@@ -10,7 +10,6 @@ import time
 
 import pytest
 
-from certificates import Authority
 from place import patience
 
 LONG = "-- " + "x" * 65536 + "\nreturn {}\n"
@@ -123,11 +122,6 @@ def test_a_reason_is_logged_once(gateway):
 
 
 # --- Certificates ---
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 def put(path, what):

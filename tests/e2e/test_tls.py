@@ -21,11 +21,6 @@ from place import patience
 from upstream import Upstream, obliging
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
 @pytest.fixture
 def lab(workshop):
     return workshop.lab()

@@ -8,7 +8,6 @@ import pytest
 
 import crowd
 from gateway import nanos
-from pricing import Catalogue
 from upstream import chat_answer, plain
 
 CHAT, COMPLETIONS = "/v1/chat/completions", "/v1/completions"
@@ -47,11 +46,6 @@ def upstream(module_workshop, teller):
 @pytest.fixture(scope="module")
 def gateway(module_workshop, upstream):
     return module_workshop.gateway([upstream.channel()], workers=2)
-
-
-@pytest.fixture(scope="module")
-def prices(gateway):
-    return Catalogue(gateway.folder / "data")
 
 
 @pytest.fixture

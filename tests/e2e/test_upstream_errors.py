@@ -6,20 +6,11 @@ import json
 
 import pytest
 
-from upstream import chat_answer, event, plain, streamed
+from upstream import chat_answer, error, event, plain, streamed
 
 BAD = "400 Bad Request"
 CREDENTIALS = ["token-abc123", "a1b2c3d4e5f6a7b8c9d0.Zx9Yw8Vu7", "f3a1c2d4-5b6e-4f70-8a9b-0c1d2e3f4a5b",
                "correct horse battery staple", 'pass/word+"1']
-
-
-def error(message, **members):
-    return {"error": {"message": message, "type": "invalid_request_error", **members}}
-
-
-@pytest.fixture(scope="module")
-def upstream(module_workshop):
-    return module_workshop.upstream()
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,7 @@ import pytest
 
 import sse
 from gateway import nanos
-from pricing import Catalogue
-from upstream import chat_answer, event, obliging, plain, streamed
+from upstream import chat_answer, error, event, obliging, plain, streamed
 
 MODEL, POINTS = "gpt-4o-mini", "text-embedding-3-small"
 CREDIT = 10 * 10**9
@@ -20,23 +19,8 @@ def usage_of(prompt, completion, **members):
 
 
 @pytest.fixture(scope="module")
-def upstream(module_workshop):
-    return module_workshop.upstream()
-
-
-@pytest.fixture(scope="module")
 def gateway(module_workshop, upstream):
     return module_workshop.gateway([upstream.channel()], workers=2)
-
-
-@pytest.fixture(scope="module")
-def prices(gateway):
-    return Catalogue(gateway.folder / "data")
-
-
-@pytest.fixture
-def caller(gateway):
-    return gateway.caller("10.00")
 
 
 @pytest.fixture
@@ -158,10 +142,6 @@ def test_a_model_is_found_however_its_id_is_escaped(workshop):
 
 
 # --- Refusals and rests ---
-
-
-def error(message, **members):
-    return {"error": {"message": message, "type": "invalid_request_error", **members}}
 
 
 @pytest.mark.parametrize("message", [

@@ -219,6 +219,11 @@ def event(value):
     return b"data: " + (value if isinstance(value, bytes) else json.dumps(value).encode()) + b"\n\n"
 
 
+def error(message, **members):
+    """What a provider says of a request that it refuses."""
+    return {"error": {"message": message, "type": "invalid_request_error", **members}}
+
+
 def chat_answer(text="Hello", prompt=3, completion=2, **members):
     """The body of a plain chat answer."""
     usage = {"prompt_tokens": prompt, "completion_tokens": completion,
@@ -270,3 +275,9 @@ def obliging(call):
                                    "total_tokens": 5}}))
     else:
         call.send(plain(chat_answer()))
+
+
+def failing(call):
+    """An upstream that is ill."""
+    call.keep()
+    call.send(plain({"error": {"message": "oops"}}, "500 Oops"))
