@@ -90,6 +90,16 @@ def test_operators_find_every_metric():
     assert not [name for name in sorted(names) if f"`{name}`" not in document]
 
 
+def test_operators_find_every_event_of_the_log():
+    events = set()
+    for source in (ROOT / "src").rglob("*.cc"):
+        events.update(re.findall(r'\b(?:log_\w+|tell)\("(\w+)"', source.read_text()))
+        events.update(re.findall(r'\blog\(\w+, "(\w+)"', source.read_text()))
+    assert {"channel_left_out", "ledger_poisoned", "policy_says"} <= events
+    document = text_of("docs/operators.md")
+    assert not [event for event in sorted(events) if f"`{event}`" not in document]
+
+
 def test_policy_writers_find_every_function_and_every_setting():
     document = text_of("docs/policies.md")
     functions = re.findall(r"^function (gate\.[\w.]+)", text_of("scripts/meta/gate.lua"),
