@@ -3,7 +3,8 @@
 --   moongate --config examples/custom_provider/moongate.lua serve
 --
 -- scripts/providers/house_llm.lua says how the provider is spoken to, data/models.json what its
--- model costs, scripts/policies/office_hours.lua who may call it when.
+-- model costs, scripts/policies/office_hours.lua who may call it when. As no shipped policy is
+-- here, the limits of keys mean nothing: scripts/policies/chain.lua says which ones they need.
 return {
   listen = { { address = "127.0.0.1:8080" } },
   state = "state",
