@@ -25,11 +25,15 @@ http::Headers preflight_headers(std::string_view origin, const std::vector<std::
   add_cors(headers, origin, allowed);
   if (headers.empty()) return headers;
   headers.add("access-control-allow-methods", "GET, POST, OPTIONS");
-  // Fetch standard, section 3.3.5: "*" stands for every field but Authorization where no cookies
-  // are sent, which none are here. SDKs add fields of their own with every version.
+  // What SDKs send today, by name. They add to it with every version: by the Fetch standard "*"
+  // stands for every field but Authorization where no cookies are sent, which none are here.
   headers.add("access-control-allow-headers",
               "authorization, content-type, x-api-key, api-key, idempotency-key, x-session-id, "
-              "x-moongate-constraints, user-agent, *");
+              "x-moongate-constraints, user-agent, "
+              "openai-organization, openai-project, x-stainless-arch, x-stainless-helper-method, "
+              "x-stainless-lang, x-stainless-os, x-stainless-package-version, "
+              "x-stainless-retry-count, x-stainless-runtime, x-stainless-runtime-version, "
+              "x-stainless-timeout, *");
   headers.add("access-control-max-age", "86400");
   return headers;
 }

@@ -84,7 +84,8 @@ bool is_our_fault(std::string_view body) {
 std::optional<int64_t> seconds_as_ms(std::string_view text) {
   const size_t point = std::min(text.find('.'), text.size());
   const auto whole = parse_number<int64_t>(text.substr(0, point));
-  if (!whole || *whole < 0) return std::nullopt;
+  if (!whole) return std::nullopt;
+  if (*whole < 0) return 0;
   const int64_t whole_ms = std::min(*whole, limits::retry_after_s_max) * 1000;
   if (point == text.size()) return whole_ms;
   const std::string_view fraction = text.substr(point + 1);

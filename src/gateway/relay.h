@@ -154,7 +154,6 @@ class StreamRelay final : public Relay {
   int64_t finished_tokens_ = -1;  // generated when it had said that it was through
   bool done_ = false;
   bool saw_event_ = false;
-  bool answered_ = false;  // a choice or usage came
 };
 
 // One JSON document. Kept whole up to limits::plain_answer_bytes_max; a longer one goes out as it

@@ -74,7 +74,6 @@ void StreamRelay::take_event(const http::SseEvent& event) {
   }
   if (trimmed(event.data) == kDone) {
     done_ = true;
-    if (!answered_) failure_ = garbage("the stream ended without an answer");
     kept_.push_back({std::string(event.raw), {}, false});
     return;
   }
@@ -93,7 +92,6 @@ void StreamRelay::take_event(const http::SseEvent& event) {
     return;
   }
   saw_event_ = true;
-  answered_ = answered_ || facts.has_answer || facts.usage;
   finished_ |= facts.finished;
   if (is_finished() && finished_tokens_ < 0) finished_tokens_ = generated.tokens();
   const bool is_usage_only = facts.has_usage && !facts.has_choices;

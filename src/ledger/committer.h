@@ -42,7 +42,6 @@ class Committer final : private CommitDone {
 
   // Starts a commit if there is something to commit and none is under way. False if not.
   bool step();
-  bool is_busy() const { return busy_; }
 
  private:
   void on_committed(Result<> result) override;

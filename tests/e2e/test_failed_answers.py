@@ -44,19 +44,23 @@ def test_a_200_without_an_answer_is_a_failure(workshop, kind):
     assert not attempts[-1].get("failure")
 
 
-@pytest.mark.parametrize("events", [[b"data: [DONE]\n\n"], [event({}), b"data: [DONE]\n\n"],
-                                    [event(NO_ANSWERS["flat error"]), b"data: [DONE]\n\n"],
-                                    [event(NO_ANSWERS["msg"])]])
-def test_a_stream_without_an_answer_costs_nothing(workshop, events):
-    gateway, _ = two(workshop, lambda call: call.send(streamed(b"".join(events))))
-    caller = gateway.caller("1.00")
-    answer = gateway.chat(caller.key, stream=True)
-    if answer.status == 200 and answer.header("x-moongate-channel") == "b":
-        assert sse.events(answer.body)[-1].is_done
-    else:  # something of it had gone out
-        story = gateway.explain(answer.header("x-request-id"))
-        assert story["decision"]["outcome"] == "broken", story
-        assert gateway.wallet(caller.tenant)["balance"] == 10**9
+@pytest.mark.parametrize("kind", ["flat error", "msg", "code and message"])
+@pytest.mark.parametrize("end", [b"", b"data: [DONE]\n\n"])
+def test_a_stream_that_begins_with_an_error_is_a_failure(workshop, kind, end):
+    gateway, _ = two(workshop, lambda call: call.send(streamed(event(NO_ANSWERS[kind]) + end)))
+    answer = gateway.chat(gateway.caller().key, stream=True)
+    assert (answer.status, answer.header("x-moongate-channel")) == (200, "b")
+    assert sse.events(answer.body)[-1].is_done
+
+
+def test_an_error_in_the_middle_of_a_stream_is_no_end_of_it(workshop):
+    words = b"".join(chat_events(done=False)[:3])
+    gateway = workshop.gateway([workshop.upstream(lambda call: call.send(streamed(
+        words + event(NO_ANSWERS["flat error"]) + b"data: [DONE]\n\n"))).channel()])
+    answer = gateway.chat(gateway.caller().key, stream=True)
+    assert b"[DONE]" not in answer.body and b"upstream_error" in answer.body
+    told = gateway.explain(answer.header("x-request-id"))["decision"]
+    assert told["outcome"] == "broken", told
 
 
 def test_an_embedding_without_data_is_a_failure(workshop):

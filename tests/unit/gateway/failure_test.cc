@@ -28,6 +28,7 @@ TEST_CASE("a channel rests for as long as it asked, in every form in which it ma
   const int64_t most_ms = limits::retry_after_s_max * 1000;
   CHECK(rest_of("2") == 2'000);
   CHECK(rest_of("0") == 0);
+  CHECK(rest_of("-5") == 0);
   CHECK(rest_of("1.5") == 1'500);
   CHECK(rest_of("1.0") == 1'000);
   CHECK(rest_of("0.25") == 250);
@@ -42,7 +43,7 @@ TEST_CASE("a channel rests for as long as it asked, in every form in which it ma
 }
 
 TEST_CASE("what cannot be read asks for nothing") {
-  for (const char* text : {"", "abc", "2s", "1m30s", "-1", "1.", ".5", "1.5.2", "1,5", "1e3"}) {
+  for (const char* text : {"", "abc", "2s", "1m30s", "1.", ".5", "1.5.2", "1,5", "1e3"}) {
     CAPTURE(text);
     CHECK(rest_of(text) == std::nullopt);
     CHECK(judged(429, "", {{"retry-after", text}}).failure.retry_after_ms == kRestAfter429Ms);
