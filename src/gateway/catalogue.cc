@@ -16,12 +16,42 @@ namespace dom = simdjson::dom;
 // Rates as the file gives them; what is missing is filled in by `complete`.
 using GivenRates = std::array<std::optional<Rate>, kMeterCount>;
 
+struct NamedMode {
+  std::string_view name;
+  Mode mode;
+};
+constexpr NamedMode kModes[] = {{"chat", Mode::chat},        {"embedding", Mode::embedding},
+                                {"audio", Mode::other},      {"image", Mode::other},
+                                {"video", Mode::other},      {"rerank", Mode::other},
+                                {"moderation", Mode::other}, {"ocr", Mode::other}};
+
+// What may stand beside the meters in a table of prices. A member that nobody reads is a price that
+// nobody is charged, so every other name is a mistake.
+enum class Beside : uint8_t { nothing, currency, threshold };
+
+bool may_stand(Beside beside, std::string_view member) {
+  switch (beside) {
+    case Beside::nothing:
+      return false;
+    case Beside::currency:  // units that are not tokens are facts for people: nothing is charged
+      return member == "currency" || member.starts_with("per_");
+    case Beside::threshold:
+      return member == "above_input_tokens";
+  }
+  return false;
+}
+
 // Reads models one by one and gathers what is wrong with them.
 class Reader {
  public:
   void read(dom::object document, std::vector<Model>& models) {
     dom::object rates;
-    if (document["rates"].get(rates) == simdjson::SUCCESS) read_rates(rates);
+    const auto error = document["rates"].get(rates);
+    if (error == simdjson::SUCCESS) {
+      read_rates(rates);
+    } else if (error != simdjson::NO_SUCH_FIELD) {
+      problem("", "\"rates\" must be an object");
+    }
     dom::array list;
     if (document["models"].get(list) != simdjson::SUCCESS) {
       problem("", "\"models\" must be a list");
@@ -48,6 +78,8 @@ class Reader {
                                     : fail(Errc::invalid, "must be a decimal string");
       if (!rate) {
         problem("rates." + std::string(currency), rate.error().what);
+      } else if (rate->picos() == 0) {
+        problem("rates." + std::string(currency), "must be above 0");
       } else {
         usd_per_unit_ppm_[std::string(currency)] = rate->picos();
       }
@@ -67,9 +99,7 @@ class Reader {
               "id must have 1 to " + std::to_string(limits::model_name_bytes_max) + " bytes");
     if (!text(object, "name", model.name)) model.name = model.id;
     read_aliases(object, model);
-    std::string mode;
-    text(object, "mode", mode);
-    model.mode = mode == "chat" ? Mode::chat : mode == "embedding" ? Mode::embedding : Mode::other;
+    read_mode(object, model);
     model.context_window = count(object, model.id, "context_window");
     model.max_output = count(object, model.id, "max_output");
     read_prices(object, model);
@@ -89,27 +119,77 @@ class Reader {
     }
   }
 
-  void read_prices(dom::object object, Model& model) {
-    dom::object price;
-    if (object["price"].get(price) != simdjson::SUCCESS) {
-      if (object["native_price"].get(price) != simdjson::SUCCESS) return;
-      if (!text(price, "currency", model.currency)) {
-        problem(model.id, "native_price needs a currency");
+  void read_mode(dom::object object, Model& model) {
+    dom::element value;
+    if (object["mode"].get(value) != simdjson::SUCCESS) return;
+    std::string_view given;
+    std::string known;
+    const bool is_text = value.get(given) == simdjson::SUCCESS;
+    for (const NamedMode& mode : kModes) {
+      if (is_text && mode.name == given) {
+        model.mode = mode.mode;
         return;
       }
-      const auto rate = usd_per_unit_ppm_.find(model.currency);
-      if (rate == usd_per_unit_ppm_.end()) return;  // not callable until the rate is set
-      model.usd_per_unit_ppm = rate->second;
+      known.append(known.empty() ? "" : ", ").append(mode.name);
     }
-    GivenRates base = given_rates(price, model);
-    if (!base[static_cast<size_t>(Meter::input)]) return;  // priced per image, second, ...
+    problem(model.id, "mode must be one of " + known);
+  }
+
+  void read_prices(dom::object object, Model& model) {
+    if (has(object, "currency"))
+      problem(model.id, "currency has no effect here: it belongs into native_price");
+    dom::object price, native;
+    const bool has_price = member(object, model, "price", price);
+    const bool has_native = member(object, model, "native_price", native);
+    if (has_native) check_members(native, model, "native_price", Beside::currency);
+    if (has_price) {
+      check_members(price, model, "price", Beside::nothing);
+    } else if (!has_native) {
+      return;
+    }
+    const bool is_known = has_price || read_currency(native, model);
+    read_token_prices(object, has_price ? price : native, has_price ? "price" : "native_price",
+                      model);
+    // Not callable until the rate is set; what else is wrong with it was said before that.
+    if (!is_known) model.tiers.clear(), model.service_modes.clear();
+  }
+
+  // Whether there is a rate for the currency of a native price.
+  bool read_currency(dom::object native, Model& model) {
+    if (!text(native, "currency", model.currency)) {
+      problem(model.id, "native_price needs a currency");
+      return false;
+    }
+    const auto rate = usd_per_unit_ppm_.find(model.currency);
+    if (rate == usd_per_unit_ppm_.end()) return false;
+    model.usd_per_unit_ppm = rate->second;
+    return true;
+  }
+
+  void read_token_prices(dom::object object, dom::object price, const std::string& where,
+                         Model& model) {
+    // An embedding has no output. Models of the other modes have prices per image, second and the
+    // like beside those of tokens, or instead: they are not callable unless both are given, as a
+    // chat with one of them would have free output.
+    const bool has_output = has(price, "output") || model.mode == Mode::embedding;
+    if (model.mode == Mode::chat || !has(object, "mode")) {
+      if (!has(price, "input")) problem(model.id, where + " needs input");
+      if (!has_output) problem(model.id, where + " needs output; free is an explicit \"0\"");
+    }
+    const GivenRates base = given_rates(price, model);
+    if (!base[static_cast<size_t>(Meter::input)] || !has_output) return;
     model.tiers = {complete(0, base, nullptr)};
     read_tiers(object, model);
     dom::object modes;
-    if (object["service_modes"].get(modes) != simdjson::SUCCESS) return;
+    if (!member(object, model, "service_modes", modes)) return;
     for (const auto& [mode, rates] : modes) {
+      const std::string at = "service_modes." + std::string(mode);
       dom::object mode_price;
-      if (rates.get(mode_price) != simdjson::SUCCESS) continue;
+      if (rates.get(mode_price) != simdjson::SUCCESS) {
+        problem(model.id, at + " must be an object");
+        continue;
+      }
+      check_members(mode_price, model, at, Beside::nothing);
       model.service_modes[std::string(mode)] = {
           complete(0, given_rates(mode_price, model), &model.tiers.front())};
     }
@@ -117,7 +197,9 @@ class Reader {
 
   void read_tiers(dom::object object, Model& model) {
     dom::array tiers;
-    if (object["tiers"].get(tiers) != simdjson::SUCCESS) return;
+    const auto error = object["tiers"].get(tiers);
+    if (error == simdjson::NO_SUCH_FIELD) return;
+    if (error != simdjson::SUCCESS) return problem(model.id, "tiers must be a list");
     for (dom::element entry : tiers) {
       dom::object tier;
       int64_t above = 0;
@@ -126,11 +208,34 @@ class Reader {
         problem(model.id, "a tier needs above_input_tokens, a positive number");
         continue;
       }
+      check_members(tier, model, "a tier", Beside::threshold);
+      const bool is_there =
+          std::any_of(model.tiers.begin(), model.tiers.end(),
+                      [above](const PriceTier& at) { return at.above_input_tokens == above; });
+      if (is_there) problem(model.id, "two tiers have above_input_tokens " + std::to_string(above));
       model.tiers.push_back(complete(above, given_rates(tier, model), &model.tiers.front()));
     }
     std::sort(model.tiers.begin(), model.tiers.end(), [](const PriceTier& a, const PriceTier& b) {
       return a.above_input_tokens < b.above_input_tokens;
     });
+  }
+
+  // Says which members of a table of prices nobody would read.
+  void check_members(dom::object prices, const Model& model, const std::string& where,
+                     Beside beside) {
+    std::vector<std::string_view> seen;
+    for (const auto& [member, value] : prices) {
+      const std::string_view key = member;
+      const bool is_known =
+          may_stand(beside, key) || std::any_of(kMeters.begin(), kMeters.end(),
+                                                [key](Meter meter) { return name(meter) == key; });
+      if (!is_known)
+        problem(model.id, where + " has an unknown member \"" + std::string(key) + "\"" +
+                              (key == "currency" ? ": it belongs into native_price" : ""));
+      if (std::find(seen.begin(), seen.end(), key) != seen.end())
+        problem(model.id, where + " has \"" + std::string(key) + "\" twice");
+      seen.push_back(key);
+    }
   }
 
   GivenRates given_rates(dom::object price, const Model& model) {
@@ -168,6 +273,18 @@ class Reader {
       tier.rates[at] = base ? std::max(from_parent, base->rates[at]) : from_parent;
     }
     return tier;
+  }
+
+  static bool has(dom::object object, const char* field) {
+    return object[field].error() == simdjson::SUCCESS;
+  }
+
+  // False where there is none, and where it is no object, which is a problem.
+  bool member(dom::object object, const Model& model, const char* field, dom::object& out) {
+    const auto error = object[field].get(out);
+    if (error != simdjson::SUCCESS && error != simdjson::NO_SUCH_FIELD)
+      problem(model.id, std::string(field) + " must be an object");
+    return error == simdjson::SUCCESS;
   }
 
   static bool text(dom::object object, const char* field, std::string& out) {

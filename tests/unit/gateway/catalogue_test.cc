@@ -95,6 +95,62 @@ TEST_CASE("everything wrong with the file is said at once, with its place") {
   CHECK_FALSE(Catalogue::parse("[]", "{}"));
 }
 
+TEST_CASE("a price that nobody would charge is a mistake") {
+  const auto said_of = [](const std::string& members, const std::string& more = "") {
+    return problems(R"({"id":"m","provider":"p",)" + members + "}", more);
+  };
+  const std::string right = R"("price":{"input":"1","output":"10"})";
+  const std::string chat = R"("mode":"chat",)";
+  CHECK(said_of(chat + right).empty());
+  struct Case {
+    std::string members, said, more;
+  };
+  const Case cases[] = {
+      {chat + R"("price":{"input":"1"})", "price needs output", ""},
+      {R"("price":{"input":"1"})", "price needs output", ""},  // no mode: taken for a chat
+      {chat + R"("price":{"output":"1"})", "price needs input", ""},
+      {chat + R"("price":{"input":"1","ouput":"10"})", "unknown member \"ouput\"", ""},
+      {chat + R"("price":{"input":"1","output":"10","input":"2"})", "\"input\" twice", ""},
+      {chat + R"("price":"10")", "price must be an object", ""},
+      {chat + R"("price":{"currency":"EUR","input":"1","output":"10"})",
+       "unknown member \"currency\": it belongs into native_price", R"("rates":{"EUR":"1.1"},)"},
+      {chat + R"("currency":"CNY",)" + right, "currency has no effect",
+       R"("rates":{"CNY":"0.1"},)"},
+      {chat + R"("native_price":{"currency":"CNY","input":"1","output":"1"})", "above 0",
+       R"("rates":{"CNY":"0"},)"},
+      {chat + R"("native_price":{"currency":"CNY","input":"1"})", "native_price needs output", ""},
+      {chat + right, "\"rates\" must be an object", R"("rates":[],)"},
+      {chat + right + R"(,"tiers":{"above_input_tokens":2,"input":"9"})", "tiers must be a list",
+       ""},
+      {chat + right + R"(,"tiers":[{"above_input_tokens":2,"price":{"input":"9"}}])",
+       "a tier has an unknown member \"price\"", ""},
+      {chat + right + R"(,"tiers":[{"above_input_tokens":2},{"above_input_tokens":2}])",
+       "two tiers have above_input_tokens 2", ""},
+      {chat + right + R"(,"service_modes":{"fast":{"inptu":"9"}})",
+       "service_modes.fast has an unknown member \"inptu\"", ""},
+      {chat + right + R"(,"service_modes":{"fast":"9"})", "service_modes.fast must be", ""},
+      {R"("mode":"chatt",)" + right, "mode must be one of chat, embedding, audio", ""},
+      {R"("mode":5,)" + right, "mode must be one of", ""},
+  };
+  for (const Case& wrong : cases) {
+    INFO(wrong.members);
+    const std::string said = said_of(wrong.members, wrong.more);
+    CHECK(said.starts_with("models.json: "));
+    CHECK(said.find(wrong.said) != std::string::npos);
+  }
+}
+
+TEST_CASE("only an embedding is callable without a price for output") {
+  const auto is_callable = [](const std::string& mode) {
+    return parse(R"({"id":"m","provider":"p","mode":")" + mode + R"(","price":{"input":"1"}})")
+        ->find("m")
+        ->is_priced();
+  };
+  CHECK(is_callable("embedding"));
+  CHECK_FALSE(is_callable("audio"));
+  CHECK_FALSE(is_callable("image"));
+}
+
 TEST_CASE("aliases of the catalogue and of the operator find the model") {
   const auto catalogue =
       parse(R"({"id":"m","aliases":["m-1"],"provider":"p"})", "", R"({"fast":"m"})");
