@@ -6,6 +6,36 @@
 #include <sstream>
 
 namespace mg::cli {
+namespace {
+
+// Whether an option of that name takes a value, in this command or one below it.
+bool takes_value(const CLI::App& app, const std::string& name) {
+  for (const CLI::Option* option : app.get_options())
+    if (option->check_lname(name) && option->get_items_expected_max() > 0) return true;
+  for (const CLI::App* below : app.get_subcommands({}))
+    if (takes_value(*below, name)) return true;
+  return false;
+}
+
+}  // namespace
+
+std::string option_without_value(const CLI::App& app, int argc, const char* const* argv) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--") break;  // what follows are no options
+    if (!argument.starts_with("--")) continue;
+    const size_t equals = argument.find('=');
+    const std::string name(argument.substr(2, equals == argument.npos ? equals : equals - 2));
+    if (!takes_value(app, name)) continue;
+    if (equals + 1 == argument.size()) return "--" + name + "= has no value behind it";
+    if (equals != argument.npos) continue;
+    if (i + 1 < argc && std::string_view(argv[i + 1]).starts_with("--"))
+      return "--" + name + " has no value: " + argv[i + 1] +
+             " comes next (a value that begins so is written --" + name + "=VALUE)";
+    ++i;  // its value, whatever that looks like
+  }
+  return {};
+}
 
 CLI::App* Cli::command(CLI::App* parent, const char* name, const char* help,
                        std::function<int()> act) {

@@ -43,6 +43,11 @@ void add_explain(Cli& cli);
 void add_lab(Cli& cli);
 void add_load(Cli& cli);
 
+// What is wrong with the first option among the arguments that has no value of its own, or nothing.
+// The library gives it the argument behind it, even one that is an option: `--id= --json` would pay
+// in under the id "--json".
+std::string option_without_value(const CLI::App& app, int argc, const char* const* argv);
+
 // Runs a command of control::Operations: in the running server, else against the store itself.
 // Prints the result, as JSON where that was asked for.
 using Printer = std::function<void(const Json& result)>;

@@ -62,6 +62,8 @@ int run(int argc, char** argv, SignalHandler on_hangup) {
        {add_serve, add_demo, add_check, add_tenant, add_wallet, add_key, add_secret, add_channel,
         add_policy, add_reload, add_ledger, add_usage, add_explain, add_lab, add_load})
     add(cli);
+  if (const std::string wrong = option_without_value(app, argc, argv); !wrong.empty())
+    return misused(wrong);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& stop) {

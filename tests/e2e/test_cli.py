@@ -33,6 +33,26 @@ def test_exit_codes(gateway):
         assert done.returncode == 0 and done.stdout and not done.stderr, (arguments, done)
 
 
+def test_an_option_takes_no_other_option_for_its_value(gateway):
+    """A variable that a script forgot to set must not pay in under the id "--json"."""
+    tenant = gateway.tenant()
+    credit = ["wallet", "credit", "--tenant", tenant, "--amount", "10"]
+    for arguments, name in (([*credit, "--id=", "--json"], "--id"), ([*credit, "--id="], "--id"),
+                            ([*credit, "--id", "--json"], "--id"),
+                            ([*credit, "--memo=", "--id=x"], "--memo"),
+                            (["key", "create", "--tenant", tenant, "--models=", "--json"],
+                             "--models"),
+                            (["--config=", "--json", "tenant", "list"], "--config")):
+        done = gateway.run(*arguments)
+        assert done.returncode == 2 and not done.stdout, (arguments, done)
+        assert f"{name} has no value" in done.stderr or f"{name}= has no value" in done.stderr
+    assert gateway.balance(tenant) == 0
+    assert gateway.cli("key", "list", "--tenant", tenant) == []
+    assert gateway.cli(*credit, "--id=--odd", "--memo=--json")
+    assert gateway.cli(*credit, "--id", "a=", "--memo", "b=")
+    assert gateway.balance(tenant) == nanos("20")
+
+
 def walk(gateway, request_id, name):
     """Every command that works both ways; raises where one does not."""
     cli = gateway.cli
