@@ -1,5 +1,7 @@
 #include "base/label.h"
 
+#include "base/text.h"
+
 namespace mg {
 
 bool has_control(std::string_view text) {
@@ -11,6 +13,22 @@ bool has_control(std::string_view text) {
     before = byte;
   }
   return false;
+}
+
+std::string visible(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool is_c1 = byte >= 0x80 && byte < 0xa0 && out.ends_with('\xc2');
+    if (is_c1) out.pop_back();
+    if (is_c1 || byte < 0x20 || byte == 0x7f) {
+      out.append("\\u00").append(to_hex({&c, 1}));
+    } else {
+      out += c;
+    }
+  }
+  return out;
 }
 
 bool is_label(std::string_view text, size_t bytes_max) {

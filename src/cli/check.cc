@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "base/label.h"
 #include "cli/cli.h"
 #include "server/check.h"
 #include "server/config.h"
@@ -21,7 +22,7 @@ void add_check(Cli& cli) {
       std::printf("%s\n", dump(json).c_str());
     } else {
       for (const std::string& warning : report.warnings)
-        std::printf("warning: %s\n", warning.c_str());
+        std::printf("warning: %s\n", visible(warning).c_str());
       if (report.problems.empty())
         std::printf("ok: %zu channels, %zu callable models\n", report.channels,
                     report.callable_models);

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <sstream>
 
+#include "base/label.h"
+
 namespace mg::cli {
 namespace {
 
@@ -55,7 +57,7 @@ CLI::App* Cli::group(const char* name, const char* help) {
 int failed(const std::string& message) {
   std::istringstream lines(message);
   for (std::string line; std::getline(lines, line);)
-    std::fprintf(stderr, "moongate: %s\n", line.c_str());
+    std::fprintf(stderr, "moongate: %s\n", visible(line).c_str());
   return 1;
 }
 
@@ -88,7 +90,9 @@ void print_table(const std::vector<std::vector<std::string>>& rows) {
   }
 }
 
-std::string shown(const Json& object, const char* member) {
+namespace {
+
+std::string plainly(const Json& object, const char* member) {
   if (!object.is_object() || !object.contains(member)) return "-";
   const Json& value = object[member];
   if (value.is_null()) return "-";
@@ -107,10 +111,17 @@ std::string shown(const Json& object, const char* member) {
   return dump(value);
 }
 
+}  // namespace
+
+// Clients and providers wrote much of what is shown: they get no say over a terminal.
+std::string shown(const Json& object, const char* member) {
+  return visible(plainly(object, member));
+}
+
 void print_members(const Json& object) {
   std::vector<std::vector<std::string>> rows;
   for (const auto& [name, value] : object.items())
-    if (!value.is_object()) rows.push_back({name, shown(object, name.c_str())});
+    if (!value.is_object()) rows.push_back({visible(name), shown(object, name.c_str())});
   print_table(rows);
 }
 

@@ -77,7 +77,7 @@ Result<std::string> absolute_path(const std::string& path);
 
 // Rows with aligned columns; the first row is the heading.
 void print_table(const std::vector<std::vector<std::string>>& rows);
-// A member as people read it: texts bare, lists joined, nothing as "-".
+// A member as people read it: texts bare but for control characters, lists joined, nothing as "-".
 std::string shown(const Json& object, const char* member);
 // "name  value" lines of every member that is no table itself.
 void print_members(const Json& object);

@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "base/label.h"
 #include "cli/cli.h"
 #include "ledger/audit.h"
 #include "server/config.h"
@@ -21,7 +22,7 @@ void print_report(const ledger::AuditReport& report) {
       static_cast<unsigned long long>(report.open_holds));
   for (const ledger::AuditViolation& violation : report.list)
     std::printf("  I%u at record %llu: %s\n", violation.rule,
-                static_cast<unsigned long long>(violation.seq), violation.what.c_str());
+                static_cast<unsigned long long>(violation.seq), visible(violation.what).c_str());
   switch (report.verdict) {
     case ledger::AuditReport::Verdict::clean:
       std::printf("clean\n");
@@ -32,7 +33,7 @@ void print_report(const ledger::AuditReport& report) {
                   static_cast<unsigned long long>(report.first_broken));
       break;
     case ledger::AuditReport::Verdict::unreadable:
-      std::printf("unreadable: %s\n", report.unreadable_why.c_str());
+      std::printf("unreadable: %s\n", visible(report.unreadable_why).c_str());
       break;
   }
 }

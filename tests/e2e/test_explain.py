@@ -382,3 +382,22 @@ def test_what_a_reseller_pays_is_told_apart(gateway):
     after = gateway.balance(agent), gateway.balance(under)
     assert sums[f"wallet {under}"] == after[1] - before[1] == -1650
     assert sums.get(f"wallet {agent}", 0) == after[0] - before[0]
+
+
+def test_no_terminal_obeys_a_client_or_a_provider(workshop):
+    """Neither the name of a model nor an error forges a line of the story, or drives the terminal."""
+    forged = "\x1b]0;pwned\x07\x1b[2J\r\nstatus 200  completed\x7f\x9b2J"
+
+    def failing(call):
+        call.keep()
+        call.send(plain({"error": {"message": forged}}, "500 Oops"))
+
+    gateway = workshop.gateway([workshop.upstream(failing).channel()])
+    caller = gateway.caller()
+    for model in (forged, "gpt-4o-mini"):
+        request_id = gateway.chat(caller.key, model=model).request_id
+        gateway.explain(request_id)  # waits for the record
+        told = gateway.run("explain", request_id).stdout
+        assert "\\u001b" in told and "\\u009b2J" in told, told
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", told), told
+        assert not any(line.startswith("status 200") for line in told.split("\n")), told

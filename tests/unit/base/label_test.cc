@@ -17,6 +17,15 @@ TEST_CASE("a label has a bounded size and no control characters") {
   CHECK(is_label("\xe2\x80\x9f", 200));  // the bytes of C1 inside another character
 }
 
+TEST_CASE("what a terminal would obey is written out") {
+  CHECK(visible("Müller \xc2\xa0 \xe2\x80\x9f \\u001b") == "Müller \xc2\xa0 \xe2\x80\x9f \\u001b");
+  CHECK(visible("\x1b[2J\r\n\t") == "\\u001b[2J\\u000d\\u000a\\u0009");
+  CHECK(visible(std::string("a\0\x7f", 3)) == "a\\u0000\\u007f");
+  CHECK(visible("\xc2\x80x\xc2\x9f") == "\\u0080x\\u009f");
+  CHECK(visible("\xc2\xc2\x85") == "\xc2\\u0085");
+  CHECK(visible("").empty());
+}
+
 TEST_CASE("a plain label needs no quoting") {
   CHECK(is_plain_label("openai-main.eu_1:b", 64));
   CHECK(is_plain_label(std::string(64, 'a'), 64));
