@@ -1,5 +1,5 @@
 // The command line: one file per subcommand, each adding itself to the parser. Exit codes: 0 done,
-// 1 refused or failed (the reason on standard error), 2 wrong usage.
+// 1 refused or failed (the reason on standard error), 2 wrong usage. `ledger verify` has its own.
 #pragma once
 
 #include <CLI/CLI.hpp>

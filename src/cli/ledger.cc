@@ -38,14 +38,20 @@ void print_report(const ledger::AuditReport& report) {
   }
 }
 
+// Nobody may take books that were not read for books that are wrong.
+int unread(const Error& error) {
+  failed(error.what);
+  return kUnreadable;
+}
+
 int verify(const Cli& cli, bool fast) {
   const auto config = server::load_config(cli.config, server::process_environment);
-  if (!config) return failed(config.error().what);
+  if (!config) return unread(config.error());
   ledger::AuditOptions options;
   options.directory = config->store();
   if (fast) options.depth = ledger::AuditDepth::fast;
   const auto report = ledger::audit(options);
-  if (!report) return failed(report.error().what);
+  if (!report) return unread(report.error());
   if (cli.json) {
     std::printf("%s\n", report->json().c_str());
   } else {

@@ -270,10 +270,10 @@ class Gateway:
             raise Failed(f"{arguments} ended with {done.returncode}: {done.stderr}")
         return json.loads(done.stdout) if done.stdout.strip() else None
 
-    def refused(self, *arguments, stdin=""):
-        """Runs a command that must be refused (exit 1); what it said on standard error."""
+    def refused(self, *arguments, stdin="", code=1):
+        """Runs a command that must be refused; what it said on standard error."""
         done = self.run(*arguments, "--json", stdin=stdin)
-        assert done.returncode == 1, (done.returncode, done.stdout, done.stderr)
+        assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
         assert done.stderr.startswith("moongate: "), done.stderr
         return done.stderr
 

@@ -259,6 +259,13 @@ def test_a_file_cut_short_is_unreadable(books):
     assert (code, report["verdict"]) == (2, "unreadable"), report
 
 
+def test_books_that_are_not_there_are_not_wrong(workshop):
+    gateway = workshop.gateway(start=False)
+    assert "data.mdb" in gateway.refused("ledger", "verify", code=2)
+    gateway.write_config("return {")
+    assert "moongate.lua" in gateway.refused("ledger", "verify", code=2)
+
+
 def test_a_damaged_store_is_not_served(books):
     """What a start has to read again is believed only under its seal."""
     with Store(books.folder) as store:
