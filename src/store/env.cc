@@ -90,9 +90,11 @@ Result<std::unique_ptr<Env>> Env::open(const EnvOptions& options) {
       return tl::unexpected(system_error("make " + options.directory, errno));
     MG_CHECK(env->take_writer_lock());
   }
+  MG_CHECK(env->check_beginning());
   MG_CHECK(env->open_map(options));
   MG_CHECK(env->check_length());
   MG_CHECK(env->open_tables(options));
+  if (options.access == Access::read_write) ::unlink(env->beginning_path().c_str());
   return env;
 }
 
@@ -119,6 +121,32 @@ Result<> Env::take_writer_lock() {
   if (::ftruncate(lock_, 0) != 0 || ::pwrite(lock_, pid.data(), pid.size(), 0) < 0)
     return tl::unexpected(system_error("write " + path, errno));
   return {};
+}
+
+std::string Env::beginning_path() const { return directory_ + "/beginning"; }
+
+// LMDB takes an empty file for a store that is yet to be made. It is one only where we were killed
+// while we made it, which the mark says that stands from before the file until after it is whole.
+Result<> Env::check_beginning() {
+  const std::string path = directory_ + "/data.mdb";
+  struct stat file;
+  if (::stat(path.c_str(), &file) != 0) {
+    if (errno != ENOENT) return tl::unexpected(system_error(path, errno));
+    if (access_ == Access::read_only) return {};  // LMDB says the rest
+    const std::string mark = beginning_path();
+    const int fd = ::open(mark.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0) return tl::unexpected(system_error(mark, errno));
+    ::close(fd);
+    return sync_path(directory_);  // the file must not outlive a power cut alone
+  }
+  if (file.st_size > 0) return {};
+  struct stat mark;
+  const bool is_begun = ::stat(beginning_path().c_str(), &mark) == 0;
+  if (is_begun && access_ == Access::read_write) return {};
+  if (is_begun) return fail(Errc::not_found, "the store " + directory_ + " is not made yet");
+  return fail(Errc::invalid, path +
+                                 " is empty: what it held is lost. Put a backup in its place, or "
+                                 "remove it to begin with new books");
 }
 
 Result<> Env::open_map(const EnvOptions& options) {

@@ -4,8 +4,9 @@
 // one that kept every acknowledged write in simulated power cuts.
 //
 // A directory holds data.mdb, lock.mdb (LMDB's reader table) and writer.lock, which keeps a second
-// writer out. LMDB must not be opened twice by one process; whoever needs the store in another
-// role of the same process forks first (ledger/audit.h).
+// writer out; while data.mdb is first made, also a file `beginning`. LMDB must not be opened twice
+// by one process; whoever needs the store in another role of the same process forks first
+// (ledger/audit.h).
 #pragma once
 
 #include <cstdint>
@@ -56,8 +57,8 @@ struct EnvFigures {
 class Env {
  public:
   // Errors: conflict, when another process writes this store (naming it); not_found, for a reader
-  // without a store or without one of the tables; invalid, when the file is damaged or shorter than
-  // it says; refused, for missing rights; io.
+  // without a store or without one of the tables; invalid, when the file is damaged, empty or
+  // shorter than it says; refused, for missing rights; io.
   static Result<std::unique_ptr<Env>> open(const EnvOptions& options);
   ~Env();
   Env(const Env&) = delete;
@@ -79,6 +80,8 @@ class Env {
  private:
   Env() = default;
   Result<> take_writer_lock();
+  std::string beginning_path() const;
+  Result<> check_beginning();
   Result<> open_map(const EnvOptions& options);
   Result<> check_length();
   Result<> open_tables(const EnvOptions& options);

@@ -257,6 +257,12 @@ def test_a_file_cut_short_is_unreadable(books):
     (books.folder / "data.mdb").write_bytes(whole[: len(whole) // 2 // 4096 * 4096])
     code, report = books.verify()
     assert (code, report["verdict"]) == (2, "unreadable"), report
+    # Emptied, they are not begun anew either.
+    (books.folder / "data.mdb").write_bytes(b"")
+    code, report = books.verify()
+    assert (code, report["verdict"]) == (2, "unreadable"), report
+    for command in (["serve"], ["tenant", "create", "--name", "x"], ["tenant", "list"]):
+        assert "data.mdb is empty" in books.gateway.refused(*command), command
 
 
 def test_books_that_are_not_there_are_not_wrong(workshop):

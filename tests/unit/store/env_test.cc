@@ -128,6 +128,33 @@ TEST_CASE("what is no store, or was cut short, is refused") {
   }
 }
 
+TEST_CASE("a store that was emptied is not taken for a new one") {
+  const TempDir dir;
+  const std::string data = dir / "store/data.mdb", mark = dir / "store/beginning";
+  put(*opened(options_for(dir)), "a", "1");
+  CHECK_FALSE(std::filesystem::exists(mark));
+  REQUIRE(::truncate(data.c_str(), 0) == 0);
+  for (const Access access : {Access::read_write, Access::read_only}) {
+    const auto env = Env::open(options_for(dir, access));
+    REQUIRE(!env);
+    CHECK(env.error().code == Errc::invalid);
+    CHECK(env.error().what.find("data.mdb is empty") != std::string::npos);
+  }
+  CHECK(std::filesystem::file_size(data) == 0);
+  SECTION("until it is removed") {
+    std::filesystem::remove(data);
+    CHECK(Env::open(options_for(dir)));
+  }
+  SECTION("but where a first start was killed before it wrote") {
+    std::ofstream(mark).flush();
+    CHECK(Env::open(options_for(dir, Access::read_only)).error().code == Errc::not_found);
+    put(*opened(options_for(dir)), "a", "1");
+    CHECK_FALSE(std::filesystem::exists(mark));
+    REQUIRE(::truncate(data.c_str(), 0) == 0);
+    CHECK_FALSE(Env::open(options_for(dir)));
+  }
+}
+
 TEST_CASE("a copy is a store of its own, and appears whole or not at all") {
   const TempDir dir;
   auto env = opened(options_for(dir));
