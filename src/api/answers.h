@@ -117,4 +117,9 @@ std::string described(lua_State* L, int index);
 // anything else.
 std::optional<size_t> list_size(lua_State* L, int index);
 
+// Raise where what the table at `item` says of a line or a candidate would be an error of the
+// module. For selftests, whose items are tables of their own, and not those that were offered.
+void check_line_answer(lua_State* L, int item);
+void check_candidate_answer(lua_State* L, int item);
+
 }  // namespace mg::api

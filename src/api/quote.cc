@@ -26,7 +26,10 @@ Rate check_rate(lua_State* L, int index) {
 // away.
 void read_multipliers(lua_State* L, int index, PriceLine& line) {
   if (!script::push_table_at(L, index)) luaL_error(L, "multipliers_ppm must be a list");
-  const size_t size = lua_objlen(L, -1);
+  // One with names would pass for an empty list, and the discount it was meant for be gone.
+  const auto list = list_size(L, -1);
+  if (!list) luaL_error(L, "multipliers_ppm must be a list of numbers, one after another");
+  const size_t size = *list;
   if (size > kMultipliersMax)
     luaL_error(L, "more than %d multipliers_ppm", static_cast<int>(kMultipliersMax));
   if (size < line.multiplier_count) luaL_error(L, "multipliers_ppm are only ever appended to");
@@ -45,7 +48,29 @@ void read_multipliers(lua_State* L, int index, PriceLine& line) {
   lua_pop(L, 1);
 }
 
+// What a policy says of the line that the table at `item` stands for.
+void read_line(lua_State* L, int item, PriceLine& line) {
+  lua_pushnil(L);
+  while (lua_next(L, item)) {
+    std::string_view key;
+    if (!script::text_at(L, -2, key)) luaL_error(L, "a line has a key that is no name");
+    if (key == "rate") {
+      line.rate = check_rate(L, -1);
+    } else if (key == "multipliers_ppm") {
+      read_multipliers(L, lua_gettop(L), line);
+    } else if (key != "model" && key != "meter" && key != "above_input_tokens") {
+      luaL_error(L, "a line takes no '%s' from a policy", key.data());
+    }
+    lua_pop(L, 1);
+  }
+}
+
 }  // namespace
+
+void check_line_answer(lua_State* L, int item) {
+  PriceLine line;
+  read_line(L, item, line);
+}
 
 int QuoteCall::push_rest(lua_State* L) {
   call_.line_views.push_list(L, std::span<const PriceLine>(lines_));
@@ -69,19 +94,7 @@ script::HookCall::Next QuoteCall::take_results(lua_State* L, const script::Modul
     const size_t position = position_of_line(L, static_cast<int>(i));
     if (seen[position]) luaL_error(L, "%s: quote returned a line twice", module.path.c_str());
     seen[position] = true;
-    lua_pushnil(L);
-    while (lua_next(L, item)) {
-      std::string_view key;
-      if (!script::text_at(L, -2, key)) luaL_error(L, "a line has a key that is no name");
-      if (key == "rate") {
-        lines_[position].rate = check_rate(L, -1);
-      } else if (key == "multipliers_ppm") {
-        read_multipliers(L, lua_gettop(L), lines_[position]);
-      } else if (key != "model" && key != "meter" && key != "above_input_tokens") {
-        luaL_error(L, "a line takes no '%s' from a policy", key.data());
-      }
-      lua_pop(L, 1);
-    }
+    read_line(L, item, lines_[position]);
     lua_pop(L, 1);
   }
   return Next::ask_on;

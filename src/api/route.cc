@@ -45,7 +45,37 @@ Timeouts check_timeouts(lua_State* L, int index) {
   return timeouts;
 }
 
+bool is_fact(std::string_view key) {
+  return std::any_of(kCandidateView.fields.begin(), kCandidateView.fields.end(),
+                     [key](const ViewField& field) { return field.name == key; });
+}
+
+// What a policy chooses for the candidate that the table at `item` stands for. One that a test made
+// holds its facts as well.
+void read_choice(lua_State* L, int item, bool holds_facts, RoutedCandidate& chosen) {
+  lua_pushnil(L);
+  while (lua_next(L, item)) {
+    std::string_view key;
+    if (!script::text_at(L, -2, key)) luaL_error(L, "a candidate has a key that is no name");
+    if (key == "upstream_model") {
+      chosen.upstream_model = check_model(L, -1);
+    } else if (key == "timeouts") {
+      chosen.timeouts = check_timeouts(L, -1);
+    } else if (key != "channel" && !(holds_facts && is_fact(key))) {
+      luaL_error(L, "a candidate takes no '%s' from a policy", key.data());
+    }
+    lua_pop(L, 1);
+  }
+}
+
 }  // namespace
+
+void check_candidate_answer(lua_State* L, int item) {
+  const bool holds_facts = lua_getmetatable(L, item) != 0;
+  if (holds_facts) lua_pop(L, 1);
+  RoutedCandidate chosen;
+  read_choice(L, item, holds_facts, chosen);
+}
 
 int RouteCall::push_rest(lua_State* L) {
   call_.candidate_views.push_list(L, std::span<const CandidateWork>(work_));
@@ -96,19 +126,7 @@ CandidateWork RouteCall::read_candidate(lua_State* L, int number) const {
   }
   lua_pop(L, 1);
   if (!work.facts) luaL_error(L, "candidate %d names no channel", number);
-  lua_pushnil(L);
-  while (lua_next(L, item)) {
-    std::string_view key;
-    if (!script::text_at(L, -2, key)) luaL_error(L, "a candidate has a key that is no name");
-    if (key == "upstream_model") {
-      work.chosen.upstream_model = check_model(L, -1);
-    } else if (key == "timeouts") {
-      work.chosen.timeouts = check_timeouts(L, -1);
-    } else if (key != "channel") {
-      luaL_error(L, "a candidate takes no '%s' from a policy", key.data());
-    }
-    lua_pop(L, 1);
-  }
+  read_choice(L, item, false, work.chosen);
   return work;
 }
 

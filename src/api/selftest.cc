@@ -138,16 +138,34 @@ script::Value checked_conf(lua_State* L, int module, int index) {
   return conf;
 }
 
-// Raises where the list on top but one of the stack is none, or has more items than were given.
-void check_list(lua_State* L, const char* phase, size_t given) {
+// Raises where the list on top but one of the stack is none, has more items than were given or one
+// of them twice, or where an item says what the phase does not take.
+void check_list(lua_State* L, const char* phase, size_t given,
+                void (*check_item)(lua_State* L, int item)) {
   if (lua_isnil(L, -2)) return;
   const auto size = list_size(L, -2);
   if (!size) luaL_error(L, "%s must return nil or a list, not %s", phase, described(L, -2).c_str());
   if (*size > given) luaL_error(L, "%s returned more items than it got", phase);
+  const int list = lua_gettop(L) - 1;
+  for (size_t i = 1; i <= *size; ++i) {
+    lua_rawgeti(L, list, static_cast<int>(i));
+    const int item = lua_gettop(L);
+    if (lua_type(L, item) != LUA_TTABLE)
+      luaL_error(L, "item %d of the list of %s is %s", static_cast<int>(i), phase,
+                 described(L, item).c_str());
+    for (size_t k = 1; k < i; ++k) {
+      lua_rawgeti(L, list, static_cast<int>(k));
+      if (lua_rawequal(L, -1, item)) luaL_error(L, "%s returned an item twice", phase);
+      lua_pop(L, 1);
+    }
+    check_item(L, item);
+    lua_settop(L, item - 1);
+  }
 }
 
 // Raises where the hook's two results, on top of the stack, would be a failure in production. The
-// items of route and quote are the test's own tables here, so of those only the list is held to it.
+// items of route and quote are the test's own tables here, so whether they name what was offered is
+// not held to it.
 void check_results(lua_State* L, Phase phase, const script::Module& module, size_t given) {
   Call& call = call_of(L);
   const int top = lua_gettop(L);
@@ -158,10 +176,10 @@ void check_results(lua_State* L, Phase phase, const script::Module& module, size
       break;
     }
     case Phase::route:
-      check_list(L, "route", given);
+      check_list(L, "route", given, check_candidate_answer);
       break;
     case Phase::quote:
-      check_list(L, "quote", given);
+      check_list(L, "quote", given, check_line_answer);
       break;
     case Phase::recover: {
       RecoverDecision decision;

@@ -39,6 +39,15 @@ TEST_CASE("quote: a line has as many multipliers as it may have, and no more") {
   CHECK(quote(limits::price_multipliers_max + 1) == QuoteDecision::policy_error);
 }
 
+TEST_CASE("quote: multipliers with names are no empty list") {
+  for (const std::string given : {"{ x = 900000 }", "{ 900000, x = 900000 }", "{ [2] = 900000 }"}) {
+    World world;
+    const auto policies =
+        world.hook(Phase::quote, "lines[1].multipliers_ppm = " + given + " return lines");
+    CHECK(policies->quote(world.request, world.lines) == QuoteDecision::policy_error);
+  }
+}
+
 TEST_CASE("recover: a delay is as long as it may be, and no longer") {
   const auto decision = [](int64_t delay_ms) {
     World world;
