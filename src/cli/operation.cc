@@ -15,6 +15,14 @@ namespace mg::cli {
 namespace {
 
 constexpr int64_t kStoreWaitMs = 5000;
+// A server that hangs must not hang the script that credits a wallet.
+constexpr int64_t kAnswerWaitMs = 30'000;
+
+// Commands whose work grows with what is stored, or with the operator's own scripts.
+bool takes_long(std::string_view command) {
+  return command == "ledger.backup" || command == "usage" || command == "explain" ||
+         command == "reload";
+}
 
 // Without a server there are no workers to tell, and nothing to reload.
 class NoServer final : public control::Site {
@@ -79,7 +87,9 @@ Result<Json> run_reading(const server::Config& config, const std::string& comman
 Result<std::optional<Json>> run_in_server(event::UvLoop& loop, const server::Config& config,
                                           const std::string& command, const Json& arguments) {
   event::UvSockets sockets(loop);
-  return run_to_end(loop, server::ask_server(sockets, config.control_socket(), command, arguments));
+  const int64_t wait_ms = takes_long(command) ? 0 : kAnswerWaitMs;
+  return run_to_end(loop, server::ask_server(loop, sockets, config.control_socket(), command,
+                                             arguments, wait_ms));
 }
 
 // Who carries a command out: a server, which has answered, or we, with the store if we shall write.

@@ -20,6 +20,9 @@ class LineReader final : private event::ReadSink {
     co_return tl::unexpected(*end_);
   }
 
+  // Ends the wait for the line.
+  void expire() { on_read_end({Errc::timeout, "no answer"}); }
+
  private:
   void on_bytes(std::string_view bytes) override {
     line_.append(bytes);
@@ -84,16 +87,23 @@ event::Task<> ControlSocket::serve(std::unique_ptr<event::Stream> stream) {
   stream->finish();
 }
 
-event::Task<Result<std::optional<Json>>> ask_server(event::UvSockets& sockets, std::string path,
-                                                    std::string command, Json arguments) {
+event::Task<Result<std::optional<Json>>> ask_server(event::UvLoop& loop, event::UvSockets& sockets,
+                                                    std::string path, std::string command,
+                                                    Json arguments, int64_t wait_ms) {
   Result<std::unique_ptr<event::Stream>> connected = co_await sockets.connect_local(path);
   if (!connected) co_return std::nullopt;
   const std::unique_ptr<event::Stream> stream = std::move(*connected);
   const Json request = {{"command", command}, {"arguments", std::move(arguments)}};
   const std::string text = dump(request) + "\n";
   LineReader reader(*stream);
+  auto deadline = event::Timer::calling<&LineReader::expire>(loop.timers(), &reader);
+  if (wait_ms > 0) deadline.start_ms(wait_ms);
   Result<std::string> line = fail(Errc::io, "");
   if (stream->write(text)) line = co_await reader.line();
+  if (!line && line.error().code == Errc::timeout)
+    co_return fail(Errc::timeout, "the server has not answered within " + std::to_string(wait_ms) +
+                                      " ms: " + command +
+                                      " may still be done, so look before you repeat it");
   if (!line)
     co_return fail(Errc::io,
                    "the server ended before it answered: look whether " + command + " was done");

@@ -33,8 +33,11 @@ class ControlSocket final : private event::AcceptSink {
 };
 
 // The other side. Nothing when nobody listens there; then the command has reached nobody. Errors:
-// the server's own, and io when it ended before it answered: the command may have been carried out.
-event::Task<Result<std::optional<Json>>> ask_server(event::UvSockets& sockets, std::string path,
-                                                    std::string command, Json arguments);
+// the server's own; io when it ended before it answered, and timeout when it did not answer within
+// `wait_ms` (0: however long that takes). In both cases the command may have been carried out, and
+// in the second it may still be.
+event::Task<Result<std::optional<Json>>> ask_server(event::UvLoop& loop, event::UvSockets& sockets,
+                                                    std::string path, std::string command,
+                                                    Json arguments, int64_t wait_ms);
 
 }  // namespace mg::server
