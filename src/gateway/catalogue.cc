@@ -151,7 +151,9 @@ class Reader {
     read_token_prices(object, has_price ? price : native, has_price ? "price" : "native_price",
                       model);
     // Not callable until the rate is set; what else is wrong with it was said before that.
-    if (!is_known) model.tiers.clear(), model.service_modes.clear();
+    if (is_known) return;
+    model.tiers.clear();
+    model.service_modes.clear();
   }
 
   // Whether there is a rate for the currency of a native price.
