@@ -3,6 +3,7 @@ failures: another channel is asked, nobody pays, and nobody is told what is not 
 
 import json
 import re
+import threading
 import time
 
 import pytest
@@ -54,12 +55,23 @@ def test_a_stream_that_begins_with_an_error_is_a_failure(workshop, kind, end):
 
 
 def test_an_error_in_the_middle_of_a_stream_is_no_end_of_it(workshop):
-    words = b"".join(chat_events(done=False)[:3])
-    gateway = workshop.gateway([workshop.upstream(lambda call: call.send(streamed(
-        words + event(NO_ANSWERS["flat error"]) + b"data: [DONE]\n\n"))).channel()])
-    answer = gateway.chat(gateway.caller().key, stream=True)
-    assert b"[DONE]" not in answer.body and b"upstream_error" in answer.body
-    told = gateway.explain(answer.header("x-request-id"))["decision"]
+    def failing(call):
+        call.send(stream_head() + chunk(b"".join(chat_events(done=False)[:3])))
+        begun.wait(patience(20))
+        end = event(NO_ANSWERS["flat error"]) + b"data: [DONE]\n\n"
+        call.send(chunk(end) + b"0\r\n\r\n")
+
+    begun = threading.Event()
+    gateway = workshop.gateway([workshop.upstream(failing).channel()])
+    with gateway.connect() as connection:
+        connection.ask("POST", "/v1/chat/completions", {**CHAT, "stream": True}, None,
+                       gateway.caller().key)
+        head = connection.read_head()
+        connection.read_until(b"lo")
+        begun.set()
+        rest = connection.read_to_end()
+    assert b"[DONE]" not in rest and b"upstream_error" in rest
+    told = gateway.explain(head.header("x-request-id"))["decision"]
     assert told["outcome"] == "broken", told
 
 
