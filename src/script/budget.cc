@@ -69,7 +69,7 @@ void* allocate(void* data, void* block, size_t old_bytes, size_t new_bytes) {
 void charge(lua_State* L, uint64_t steps) {
   Budget& budget = budget_of(L);
   budget.steps += steps;
-  if (budget.expired || budget.stopped || budget.steps > budget.profile.steps_max) stop(L);
+  if (budget.expired || budget.stopped || budget.steps > budget.steps_max()) stop(L);
 }
 
 void stop(lua_State* L) {
@@ -89,7 +89,7 @@ void stop_soon(Budget& budget) {
 
 void count_instructions(lua_State* L) {
   Budget& budget = budget_of(L);
-  budget.counted_end_cpu_ns = thread_cpu_ns() + kCountedCpuFactor * budget.profile.cpu_ns;
+  budget.counted_end_cpu_ns = thread_cpu_ns() + kCountedCpuFactor * budget.cpu_ns();
   lua_sethook(L, on_count, LUA_MASKCOUNT, kInstructionsPerCount);
 }
 

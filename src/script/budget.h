@@ -28,6 +28,7 @@ struct Budget {
   bool stopped = false;
   std::string stopped_at;  // "policies/x.lua:12", where the script was then
   uint64_t steps = 0;
+  size_t shares = 1;  // the run may take so many times the profile's time and steps
   int nesting = 0;
   // Of runs whose instructions are counted: when even a script that makes each instruction cost a
   // millisecond has had enough.
@@ -38,6 +39,9 @@ struct Budget {
 
   // The host's own, for its functions (api/call.h).
   void* host = nullptr;
+  int64_t cpu_ns() const { return static_cast<int64_t>(shares) * profile.cpu_ns; }
+  uint64_t steps_max() const { return shares * profile.steps_max; }
+
   // What the present protected call runs.
   void (*body)(lua_State*, void*) = nullptr;
   void* body_data = nullptr;

@@ -12,7 +12,11 @@ Result<std::unique_ptr<Hooks>> Hooks::open(std::shared_ptr<const Bundle> bundle,
                                            WatchSlot* slot) {
   std::unique_ptr<Hooks> hooks(new Hooks(std::move(bundle)));
   MG_TRY(hooks->state_, State::open(profile, slot));
-  const Outcome outcome = Run(*hooks->state_).call([&](lua_State* L) { hooks->load(L, recipe); });
+  // Each module was checked in a run of its own. A state that cannot be made for want of time would
+  // leave its worker without the generation, so there is as much again.
+  const size_t shares = 2 * (hooks->bundle_->modules().size() + 1);
+  const Outcome outcome =
+      Run(*hooks->state_, shares).call([&](lua_State* L) { hooks->load(L, recipe); });
   if (!outcome.done()) return fail(Errc::invalid, outcome.what);
   hooks->state_->collect();
   return hooks;

@@ -138,12 +138,13 @@ Outcome State::outcome_of(int status) {
   return outcome;
 }
 
-Run::Run(State& state) : state_(state) {
+Run::Run(State& state, size_t shares) : state_(state) {
   Budget& budget = state.budget_;
+  budget.shares = shares;
   budget.steps = 0;
   if (state.slot_) {
     state.slot_->begin([](void* b) { stop_soon(*static_cast<Budget*>(b)); }, &budget,
-                       budget.profile.cpu_ns);
+                       budget.cpu_ns());
   } else {
     count_instructions(state.lua_);
   }

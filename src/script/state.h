@@ -65,10 +65,11 @@ class State {
 };
 
 // One stretch of script under one budget: everything called until it is destroyed shares the
-// profile's time and steps. Never two at once in a thread.
+// profile's time and steps, or `shares` times as much, where it does again what as many runs did.
+// Never two at once in a thread.
 class Run {
  public:
-  explicit Run(State& state);
+  explicit Run(State& state, size_t shares = 1);
   ~Run();
   Run(const Run&) = delete;
 

@@ -115,6 +115,26 @@ TEST_CASE("a bundle is built, opened and called") {
   CHECK(call.seen == "twice=10 twice=15 word=from the host ");
 }
 
+TEST_CASE("modules that may each be loaded may be loaded together") {
+  Builder builder;
+  std::string chain;
+  for (const char* name : {"a", "b", "c", "d", "e"}) {
+    // Three fifths of what one run may take.
+    builder.with(std::string("rules/") + name + ".lua",
+                 "for i = 1, 600000 do end return { first = function() end }");
+    chain += std::string("{ '") + name + "' }, ";
+  }
+  builder.with("rules/chain.lua", "return { first = { " + chain + "} }");
+  const BuildResult result = builder.build();
+  INFO(result.text());
+  REQUIRE(result.bundle);
+  auto hooks = Hooks::open(result.bundle, builder.recipe(), kPolicyProfile, nullptr);
+  CHECK(hooks);
+
+  builder.with("rules/f.lua", "for i = 1, 1100000 do end return { first = function() end }");
+  CHECK(builder.problems().find("budget") != std::string::npos);
+}
+
 TEST_CASE("a hook that fails is named, and the next can be asked") {
   Builder builder;
   builder.with("rules/bad.lua", "return { first = function(conf, n)\n  return n.x.y\nend }")
