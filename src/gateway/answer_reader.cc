@@ -271,16 +271,18 @@ bool AnswerReader::is_object(std::string_view json) {
   return parser.parse(text).get(object) == simdjson::SUCCESS;
 }
 
-std::string AnswerReader::error_words(std::string_view json) {
+std::optional<std::string> AnswerReader::error_words(std::string_view json) {
   dom::parser parser;
   dom::element document;
   const std::string text = without_long_numbers(without_byte_order_mark(json));
-  if (parser.parse(text).get(document) != simdjson::SUCCESS) return {};
+  if (parser.parse(text).get(document) != simdjson::SUCCESS) return std::nullopt;
+  if (document.is_array() && document.at(0).get(document) != simdjson::SUCCESS) return "";
   std::string words;
   for (const auto& place :
        {document["error"]["message"], document["error"]["type"], document["error"]["code"],
-        document["error"], document["message"], document["msg"], document["detail"],
-        document["type"], document["code"], document["base_resp"]["status_msg"]}) {
+        document["error"]["metadata"]["raw"], document["error"], document["message"],
+        document["msg"], document["detail"], document["type"], document["code"],
+        document["base_resp"]["status_msg"]}) {
     std::string_view said;
     if (place.get(said) == simdjson::SUCCESS) words.append(said).append("\n");
   }

@@ -47,9 +47,9 @@ class AnswerReader {
   static bool is_object(std::string_view json);
   // The message of an error answer, of its first error where it is a list; empty: none was found.
   static std::string error_text(std::string_view json);
-  // All that an error says of itself: message, type and code, a line each. Not what it repeats of
-  // the request in other members.
-  static std::string error_words(std::string_view json);
+  // All that an error says of itself, the first of a list: message, type and code, a line each. Not
+  // what it repeats of the request in other members. Nothing where it is no JSON.
+  static std::optional<std::string> error_words(std::string_view json);
 
  private:
   struct Parsers;

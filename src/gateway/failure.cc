@@ -50,8 +50,11 @@ bool is_word(char c) {
   return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
 }
 
-// What stands in quotes is the client's own: names of tools, values of members.
+// What stands in quotes is the client's own: names of tools, values of members. Not where another
+// program's error stands within this one, as JSON or as Python writes it.
 std::string without_quotes(std::string_view text) {
+  if (text.find("{'") != std::string_view::npos || text.find("{\"") != std::string_view::npos)
+    return std::string(text);
   std::string out;
   char quote = 0;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -72,9 +75,8 @@ std::string without_quotes(std::string_view text) {
 
 // An error's own words decide, not what it repeats of the request.
 bool is_our_fault(std::string_view body) {
-  const std::string words =
-      AnswerReader::is_object(body) ? AnswerReader::error_words(body) : std::string(body);
-  const std::string lower = to_lower(without_quotes(words));
+  const auto words = AnswerReader::error_words(body);
+  const std::string lower = to_lower(words ? without_quotes(*words) : body);
   return std::any_of(
       std::begin(kOurFaultPhrases), std::end(kOurFaultPhrases),
       [&](std::string_view phrase) { return lower.find(phrase) != std::string::npos; });
@@ -83,14 +85,17 @@ bool is_our_fault(std::string_view body) {
 // Whole seconds, or with a fraction, which is rounded up.
 std::optional<int64_t> seconds_as_ms(std::string_view text) {
   const size_t point = std::min(text.find('.'), text.size());
+  const auto is_digits = [](std::string_view part) {
+    return !part.empty() && part.find_first_not_of("0123456789") == std::string_view::npos;
+  };
   const auto whole = parse_number<int64_t>(text.substr(0, point));
+  if (!whole && is_digits(text)) return limits::retry_after_s_max * 1000;  // beyond any number
   if (!whole) return std::nullopt;
   if (*whole < 0) return 0;
   const int64_t whole_ms = std::min(*whole, limits::retry_after_s_max) * 1000;
   if (point == text.size()) return whole_ms;
   const std::string_view fraction = text.substr(point + 1);
-  if (fraction.empty() || fraction.find_first_not_of("0123456789") != std::string_view::npos)
-    return std::nullopt;
+  if (!is_digits(fraction)) return std::nullopt;
   const int64_t ms = *parse_number<int64_t>((std::string(fraction) + "00").substr(0, 3));
   return whole_ms + ms + (fraction.size() > 3 ? 1 : 0);
 }

@@ -40,8 +40,10 @@ Usage Metering::counted() const {
   Usage usage;
   usage[Meter::input] = input_tokens_;
   usage[Meter::output] = counted_output();
-  usage[Meter::output_audio] = std::min(audio_tokens_, bounds_.output_tokens_max);
-  usage[Meter::output_image] = std::min(image_tokens_, bounds_.output_tokens_max);
+  int64_t left = std::max<int64_t>(0, bounds_.output_tokens_max - usage[Meter::output]);
+  usage[Meter::output_audio] = std::min(audio_tokens_, left);
+  left -= usage[Meter::output_audio];
+  usage[Meter::output_image] = std::min(image_tokens_, left);
   return usage;
 }
 

@@ -50,10 +50,9 @@ class Metering {
   // The provider's figures where there are plausible ones, else our count. Our count as well where
   // text came behind the last report, and too much of it.
   FinalUsage final() const;
-  bool has_output() const {
-    return generated_.tokens() + audio_tokens_ + image_tokens_ > 0 ||
-           (reported_ && reported_->output());
-  }
+  bool has_output() const { return seen_tokens() > 0 || (reported_ && reported_->output()); }
+  // Of all that was written so far: text, sound and pictures.
+  int64_t seen_tokens() const { return generated_.tokens() + audio_tokens_ + image_tokens_; }
 
  private:
   bool is_plausible(const Usage& usage) const;

@@ -110,7 +110,7 @@ void Relay::mark(Money cost) {
 void Relay::mark_covered() { mark(std::min(metered(), parts_.hold.amounts()[0])); }
 
 event::Task<bool> Relay::keep_covered() {
-  const int64_t generated = parts_.metering.generated().tokens();
+  const int64_t generated = parts_.metering.seen_tokens();
   if (covered_tokens_ >= 0 && generated - covered_tokens_ < kLookEveryTokens) co_return true;
   covered_tokens_ = generated;
   const Money cost = std::min(metered(), Money::nanos(INT64_MAX / 4));

@@ -35,6 +35,7 @@ TEST_CASE("a channel rests for as long as it asked, in every form in which it ma
   CHECK(rest_of("0.0001") == 1);
   CHECK(rest_of(" 7 ") == 7'000);
   CHECK(rest_of("99999") == most_ms);
+  CHECK(rest_of("99999999999999999999") == most_ms);
   const char* now = "Sun, 06 Nov 1994 08:49:37 GMT";
   CHECK(rest_of("Sun, 06 Nov 1994 08:49:39 GMT", now) == 2'000);
   CHECK(rest_of("Sun, 06 Nov 1994 08:49:37 GMT", now) == 0);
@@ -64,6 +65,13 @@ TEST_CASE("an error that speaks of our account is ours, and one that repeats suc
   CHECK(blame(R"({"error":{"message":"no","type":"invalid_api_key"}})") == Blame::channel);
   CHECK(blame(R"({"detail":"Invalid API key"})") == Blame::channel);
   CHECK(blame("Insufficient Balance") == Blame::channel);
+  CHECK(blame(R"([{"error":{"code":400,"message":"API key not valid. Pass a valid API key."}}])") ==
+        Blame::channel);
+  CHECK(blame(R"({"error":{"message":"Provider returned error",)"
+              R"("metadata":{"raw":"{\"message\":\"Invalid API key\"}"}}})") == Blame::channel);
+  CHECK(blame(says("Error code: 400 - {'error': {'message': 'Incorrect API key'}}")) ==
+        Blame::channel);
+  CHECK(blame("{'error': 'Invalid API key'}") == Blame::channel);
 
   CHECK(blame(says("Invalid schema for function 'raise_insufficient_balance': no type")) ==
         Blame::client);
