@@ -5,7 +5,7 @@
 #include "base/limits.h"
 #include "base/text.h"
 #include "gateway/echo.h"
-#include "gateway/long_numbers.h"
+#include "gateway/lenient_json.h"
 #include "gateway/request_body.h"
 
 namespace mg::gateway {
@@ -205,6 +205,10 @@ bool add_cost_splices(ondemand::value value, std::string_view cost, const char* 
   return true;
 }
 
+std::string readable(std::string_view json) {
+  return without_lone_surrogates(without_long_numbers(json));
+}
+
 // The object that the text begins with; empty where its end is not there. (What follows may be cut
 // anywhere, which no parser takes.)
 std::string_view object_at(std::string_view text) {
@@ -247,8 +251,8 @@ AnswerFacts AnswerReader::read(std::string_view json, const api::Provider& provi
   dom::element document;
   auto error =
       parsers_->dom.parse(parsers_->padded.data(), parsers_->padded.size(), false).get(document);
-  if (error == simdjson::NUMBER_ERROR)
-    error = parsers_->dom.parse(without_long_numbers(json)).get(document);
+  if (error == simdjson::NUMBER_ERROR || error == simdjson::STRING_ERROR)
+    error = parsers_->dom.parse(readable(json)).get(document);
   if (error != simdjson::SUCCESS || document.get(answer) != simdjson::SUCCESS) return facts;
   facts.is_json = true;
   facts.is_error = carries_error(answer);
@@ -267,14 +271,14 @@ AnswerFacts AnswerReader::read(std::string_view json, const api::Provider& provi
 bool AnswerReader::is_object(std::string_view json) {
   dom::parser parser;
   dom::object object;
-  const std::string text = without_long_numbers(without_byte_order_mark(json));
+  const std::string text = readable(without_byte_order_mark(json));
   return parser.parse(text).get(object) == simdjson::SUCCESS;
 }
 
 std::optional<std::string> AnswerReader::error_words(std::string_view json) {
   dom::parser parser;
   dom::element document;
-  const std::string text = without_long_numbers(without_byte_order_mark(json));
+  const std::string text = readable(without_byte_order_mark(json));
   if (parser.parse(text).get(document) != simdjson::SUCCESS) return std::nullopt;
   if (document.is_array() && document.at(0).get(document) != simdjson::SUCCESS) return "";
   std::string words;
@@ -293,7 +297,7 @@ std::string AnswerReader::error_text(std::string_view json) {
   dom::parser parser;
   dom::element document, error;
   std::string_view message;
-  const std::string text = without_long_numbers(without_byte_order_mark(json));
+  const std::string text = readable(without_byte_order_mark(json));
   if (parser.parse(text).get(document) != simdjson::SUCCESS) return {};
   if (document.is_array() && document.at(0).get(document) != simdjson::SUCCESS) return {};
   if (document["error"]["message"].get(message) == simdjson::SUCCESS ||
@@ -317,8 +321,7 @@ std::optional<AnswerFacts> usage_in_part(std::string_view part) {
   const std::string_view text = object_at(part.substr(brace, kUsageBytesMax));
   dom::parser parser;
   dom::element element;
-  if (parser.parse(without_long_numbers(text)).get(element) != simdjson::SUCCESS)
-    return std::nullopt;
+  if (parser.parse(readable(text)).get(element) != simdjson::SUCCESS) return std::nullopt;
   AnswerFacts facts;
   facts.is_json = facts.has_usage = true;
   facts.usage = read_usage(element);

@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "gateway/doubled_member.h"
 #include "gateway/input_measure.h"
-#include "gateway/long_numbers.h"
+#include "gateway/lenient_json.h"
 #include "gateway/whole_number.h"
 
 namespace mg::gateway {

@@ -276,3 +276,29 @@ def test_an_error_that_says_nothing_is_none(gateway, prices, caller, sends, noth
     answer = gateway.chat(caller.key, stream=True)
     assert sse.text(answer.events()) == "Hello"
     assert spent(gateway, caller) == 2 * cost
+
+
+@pytest.mark.parametrize("form", [False, True], ids=["plain", "streamed"])
+def test_a_text_cut_within_a_pair_is_passed_on_and_charged(gateway, prices, caller, sends, form):
+    halves = [chunk_of(delta("Well \ud83d")), chunk_of(delta("\ude00", "stop")),
+              chunk_of([], usage=usage_of(9, 5)), b"data: [DONE]\n\n"]
+    body = json.dumps(chat_answer("Well \ud83d", prompt=9, completion=5)).encode()
+    assert b"\\ud83d" in body and b"\\ude00" in halves[1]
+    sends(streamed(b"".join(halves)) if form else plain(body))
+    answer = gateway.chat(caller.key, stream=form)
+    assert (answer.status, answer.is_complete) == (200, True)
+    if form:
+        assert sse.text(answer.events()) == "Well \ud83d\ude00"
+    else:
+        assert answer.body == body
+    assert charged_for(gateway.explain(answer.request_id)) == ("reported", {"input": 9, "output": 5})
+    assert spent(gateway, caller) == prices.cost(MODEL, input=9, output=5)
+
+
+def test_half_a_pair_in_a_stream_without_usage_is_counted(gateway, caller, sends):
+    sends(streamed(b"".join([chunk_of(delta("one two three four \ud83d")),
+                             chunk_of(delta("\ude00", "stop")), b"data: [DONE]\n\n"])))
+    answer = gateway.chat(caller.key, stream=True)
+    assert answer.is_complete
+    source, usage = charged_for(gateway.explain(answer.request_id))
+    assert source == "counted" and 5 <= usage["output"] <= 10

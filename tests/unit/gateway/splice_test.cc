@@ -2,7 +2,6 @@
 #include <catch2/catch.hpp>
 
 #include "gateway/answer_reader.h"
-#include "gateway/long_numbers.h"
 #include "gateway/request_body.h"
 
 using namespace mg::gateway;
@@ -108,10 +107,6 @@ TEST_CASE("stream options go out whole where a vendor refuses them") {
 
 TEST_CASE("whole numbers beyond 64 bits are no reason to refuse what they stand in") {
   const std::string big(78, '9');
-  CHECK(without_long_numbers(R"({"a":)" + big + R"(,"b":")" + big + R"(","c":1.)" + big + "}") ==
-        R"({"a":)" + big.substr(0, 18) + R"(,"b":")" + big + R"(","c":1.)" + big + "}");
-  CHECK(without_long_numbers(R"(["\"12345678901234567890",-12345678901234567890])") ==
-        R"(["\"12345678901234567890",-123456789012345678])");
   const std::string schema = R"({"model":"m","tools":[{"type":"function","function":{"name":"f",)"
                              R"("parameters":{"maximum":)" +
                              big + "}}}]," + kTail;
