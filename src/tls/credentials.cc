@@ -15,9 +15,9 @@
 namespace mg::tls {
 namespace {
 
-// Forward secrecy and authenticated encryption, nothing else. ChaCha first: this library's AES-GCM
-// takes one block at a time, even where the processor has instructions for it, and does 220 MB/s
-// where its ChaCha20-Poly1305 does 320.
+// Forward secrecy and authenticated encryption, nothing else. ChaCha before what this library does
+// by itself: its AES-GCM takes one block at a time, even where the processor has instructions for
+// it, and does 220 MB/s.
 constexpr int kCipherSuites[] = {
 #if MBEDTLS_VERSION_MAJOR >= 3
     MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
@@ -30,6 +30,17 @@ constexpr int kCipherSuites[] = {
     MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
     MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
     MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    0,
+};
+
+// The same, where libsodium does AES-256-GCM, in half the time of ChaCha20-Poly1305.
+constexpr int kCipherSuitesOfQuickGcm[] = {
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
     0,
 };
 
@@ -143,7 +154,7 @@ SslConfig::SslConfig(int endpoint) {
                                                  MBEDTLS_SSL_PRESET_DEFAULT);
   MG_ASSERT(status == 0);
   mbedtls_ssl_conf_rng(&config, fill_random, nullptr);
-  mbedtls_ssl_conf_ciphersuites(&config, kCipherSuites);
+  mbedtls_ssl_conf_ciphersuites(&config, has_quick_gcm() ? kCipherSuitesOfQuickGcm : kCipherSuites);
   set_curves(&config, endpoint);
 #if MBEDTLS_VERSION_MAJOR >= 3
   mbedtls_ssl_conf_min_tls_version(&config, MBEDTLS_SSL_VERSION_TLS1_2);

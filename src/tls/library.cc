@@ -1,3 +1,5 @@
+#include <dlfcn.h>
+
 #include <mutex>
 
 #include "base/assert.h"
@@ -9,13 +11,19 @@ namespace mg::tls {
 void make_ready() {
   static std::once_flag once;
   std::call_once(once, [] {
-    make_chachapoly_ready();
+    make_sodium_ready();
 #if MBEDTLS_VERSION_MAJOR >= 3
     MG_ASSERT(psa_crypto_init() == PSA_SUCCESS);
 #elif defined(MBEDTLS_AESNI_C) && defined(MBEDTLS_HAVE_X86_64)
     mbedtls_aesni_has_support(MBEDTLS_AESNI_AES);
 #endif
   });
+}
+
+void* replaced_symbol(const char* name) {
+  void* const found = dlsym(RTLD_NEXT, name);
+  MG_ASSERT(found != nullptr);
+  return found;
 }
 
 int fill_random(void*, unsigned char* out, size_t bytes) {

@@ -33,8 +33,18 @@ namespace mg::tls {
 // without a lock (CVE-2025-52496). Every entry of this folder calls it; later calls cost nothing.
 void make_ready();
 
-// Part of the above: what chachapoly.cc puts in the place of the library's own.
-void make_chachapoly_ready();
+// Part of the above: for what sodium_*.cc put in the place of the library's own.
+void make_sodium_ready();
+
+// The library's own function of that name, where one of ours took its place.
+void* replaced_symbol(const char* name);
+template <typename Function>
+Function replaced_function(const char* name) {
+  return reinterpret_cast<Function>(replaced_symbol(name));
+}
+
+// Whether AES-256-GCM is among that: the processor has instructions for it. After make_ready().
+bool has_quick_gcm();
 
 // What the library calls for random bytes; safe on every thread.
 int fill_random(void* unused, unsigned char* out, size_t bytes);

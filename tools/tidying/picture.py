@@ -27,7 +27,8 @@ FENCES = [
     (r"uv(\.h|/.*)", ["src/event/"], "libuv lives in src/event"),
     (r"ares.*\.h", ["src/event/"], "c-ares lives in src/event"),
     (r"(mbedtls|psa)/.*", ["src/tls/"], "mbedTLS lives in src/tls"),
-    (r"sodium(/.*|\.h)", ["src/tls/chachapoly.cc"], "libsodium lives in one file of src/tls"),
+    (r"sodium(/.*|\.h)", ["src/tls/sodium_"], "libsodium lives in two files of src/tls"),
+    (r"gperftools/.*", ["src/server/allocator.cc"], "tcmalloc lives in one file of src/server"),
     (r"lmdb\.h", ["src/store/"], "LMDB lives in src/store"),
     (r"llhttp(/.*|\.h)", ["src/http/parser.cc"], "llhttp lives in one file of src/http"),
     (r"(lua|luajit|lauxlib|lualib).*", ["src/script/", "src/api/"],
@@ -98,7 +99,7 @@ BANNED_WORDS = {
 }
 # Names that libraries gave, and words that the protocols we speak use.
 FOREIGN_NAMES = (r"^(?:mbedtls_|MBEDTLS_|uv_|UV_|ares_|ARES_|lua_|luaL_|luaJIT_|mdb_|MDB_|llhttp_|"
-                 r"context_window|context_length_exceeded|common_type|common_reference)")
+                 r"context_window|context_length_exceeded|common_type|common_reference|cipher_ctx)")
 
 # Marks of work that was left lying. (Written apart, so that this file does not hold them.)
 MARKS = r"\b(?:" + "|".join(["TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK"]) + r")\b"
