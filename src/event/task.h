@@ -21,7 +21,6 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "event/frame_memory.h"
 
 namespace mg::event {
 
@@ -32,9 +31,6 @@ namespace detail {
 
 class PromiseBase {
  public:
-  static void* operator new(size_t bytes) { return take_frame(bytes); }
-  static void operator delete(void* frame, size_t bytes) noexcept { give_frame(frame, bytes); }
-
   std::suspend_always initial_suspend() noexcept { return {}; }
 
   struct FinalAwaiter {

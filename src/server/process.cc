@@ -1,6 +1,5 @@
 #include "server/process.h"
 
-#include <malloc.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -9,23 +8,19 @@
 #include "base/calendar.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "server/allocator.h"
 #include "server/certificate_dates.h"
 #include "server/state_folder.h"
 
 namespace mg::server {
 namespace {
 
-constexpr int64_t kHousekeepingMs = 10'000;
+constexpr int64_t kHousekeepingMs = 5'000;
 
 // Nobody has to listen to a server: what cannot be written is lost.
 void print_line(const std::string& line) {
   [[maybe_unused]] const ssize_t written = ::write(STDOUT_FILENO, line.data(), line.size());
 }
-
-// Left to itself the C library learns from the first large bodies to keep such memory for ever:
-// after a burst the process would stay as large as it was at its height.
-constexpr int kKeptBlockBytesMax = 256 * 1024;
-void give_large_memory_back() { mallopt(M_MMAP_THRESHOLD, kKeptBlockBytesMax); }
 
 struct NoGuests final : event::AcceptSink {
   void on_accept(std::unique_ptr<event::Stream>) override {}
@@ -80,7 +75,7 @@ Process::~Process() {
 
 Result<std::unique_ptr<Process>> Process::start(Config config, Clock& clock,
                                                 Announcements& announcements) {
-  give_large_memory_back();
+  bound_kept_memory();
   std::unique_ptr<Process> process(new Process(std::move(config), clock, announcements));
   MG_CHECK(process->probe_addresses());
   MG_CHECK(process->open_store());
@@ -188,6 +183,7 @@ void Process::run() { loop_.run(); }
 
 void Process::on_housekeeping() {
   housekeeping_.start_ms(kHousekeepingMs);
+  give_memory_back();
   if (const Result<size_t> cleared = ledger_->clear_dead_readers(); !cleared)
     log_warning("reader_check_failed", {{"reason", cleared.error().what}});
 }
