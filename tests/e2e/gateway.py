@@ -86,6 +86,14 @@ class Program:
     def stderr(self):
         return self.stderr_path.read_text(errors="replace")
 
+    def wait_logged(self, text, seconds=5):
+        """Lines of the log may come a moment after what they tell of."""
+        deadline = time.monotonic() + patience(seconds)
+        while text not in self.stderr():
+            if time.monotonic() > deadline:
+                raise Failed(f"{self.name} did not log {text}: {self.stderr()[-3000:]}")
+            time.sleep(0.02)
+
     def is_running(self):
         return self.process.poll() is None
 

@@ -78,9 +78,6 @@ def test_a_file_that_cannot_be_read_changes_nothing(gateway):
     key = gateway.caller("10.00").key
     gateway.config.write_text("return {")
     gateway.program.signal(signal.SIGHUP)
-    deadline = time.monotonic() + patience(5)
-    while "configuration_refused" not in gateway.program.stderr():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    gateway.program.wait_logged("configuration_refused")
     assert channel_of(gateway, key) == "first"
     gateway.write_config()

@@ -265,7 +265,7 @@ def test_a_commit_that_fails_stops_the_taking_of_money(place, call, manner):
     assert place.ready() == (503, "poisoned")
     assert gateway.get("/health/live").status == 200
     assert "\nmoongate_ledger_takes_holds 0\n" in gateway.get("/metrics").body.decode()
-    assert "ledger_poisoned" in gateway.program.stderr()
+    gateway.program.wait_logged("ledger_poisoned")
     place.assert_all_are_refused()
     place.tap.opened.set()
     for stream in streams:

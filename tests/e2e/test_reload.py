@@ -252,13 +252,6 @@ def wait_ready(gateway, condition, seconds=10):
     return ready(gateway)
 
 
-def wait_logged(gateway, event):
-    deadline = time.monotonic() + patience(5)
-    while event not in gateway.program.stderr():
-        assert time.monotonic() < deadline, gateway.program.stderr()
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("way", ["in place", "swapped"])
 def test_a_broken_file_changes_nothing_and_is_named(gateway, way):
     gateway.start()
@@ -277,7 +270,7 @@ def test_a_broken_file_changes_nothing_and_is_named(gateway, way):
             assert (state["status"], state["generation"]) == ("ready", generation)
             answer = gateway.chat(key)
             assert (answer.status, answer.json()["model"]) == (200, "mark-0")
-            wait_logged(gateway, "reload_refused")
+            gateway.program.wait_logged("reload_refused")
             refused = gateway.refused("reload")
             assert named in refused, (what, refused)
             generation += 1

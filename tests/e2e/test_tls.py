@@ -189,10 +189,7 @@ def test_certificates_change_in_place_while_streams_run(gateway, authority, lab)
     stream.close()
     (gateway.tls_files / "one.pem").write_text("no certificate")
     gateway.program.signal(signal.SIGHUP)
-    deadline = time.monotonic() + patience(5)
-    while "certificates_refused" not in gateway.program.stderr():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    gateway.program.wait_logged("certificates_refused")
     with shake(gateway, context, "fresh.test") as connection:
         assert ask(connection, caller.key)[0] == 200
 
