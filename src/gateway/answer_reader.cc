@@ -205,10 +205,6 @@ bool add_cost_splices(ondemand::value value, std::string_view cost, const char* 
   return true;
 }
 
-std::string readable(std::string_view json) {
-  return without_lone_surrogates(without_long_numbers(json));
-}
-
 // The object that the text begins with; empty where its end is not there. (What follows may be cut
 // anywhere, which no parser takes.)
 std::string_view object_at(std::string_view text) {

@@ -64,4 +64,8 @@ std::string without_lone_surrogates(std::string_view json) {
   return out;
 }
 
+std::string readable(std::string_view json) {
+  return without_lone_surrogates(without_long_numbers(json));
+}
+
 }  // namespace mg::gateway

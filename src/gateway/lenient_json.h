@@ -16,4 +16,7 @@ std::string without_long_numbers(std::string_view json);
 // U+FFFD: a text may be cut within a pair, and programs in JavaScript, Java and Python write it so.
 std::string without_lone_surrogates(std::string_view json);
 
+// Without both.
+std::string readable(std::string_view json);
+
 }  // namespace mg::gateway

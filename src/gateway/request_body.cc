@@ -137,8 +137,8 @@ class BodyReader {
     auto error = dom_parser(body_.text_.size())
                      .parse(body_.text_.data(), body_.text_.size(), false)
                      .get(object);
-    if (error == simdjson::NUMBER_ERROR)
-      error = dom_parser(body_.text_.size()).parse(without_long_numbers(body_.text_)).get(object);
+    if (error == simdjson::NUMBER_ERROR || error == simdjson::STRING_ERROR)
+      error = dom_parser(body_.text_.size()).parse(readable(body_.text_)).get(object);
     if (error == simdjson::INCORRECT_TYPE)
       return no(Code::invalid_json, "the body must be a JSON object");
     if (error)
@@ -305,7 +305,8 @@ class BodyReader {
     return object[member].get(out) == simdjson::SUCCESS && !out.is_null();
   }
 
-  // The document is known to be valid here, so that no step can fail.
+  // The document is known to be valid here, so that no step can fail, but for a name with half a
+  // surrogate pair: it reads as empty, and is none that is looked for.
   void locate() {
     const std::string& text = body_.text_;
     body_.first_member_at_ = text.find('{') + 1;

@@ -86,7 +86,7 @@ class Ledger {
   // runs. The copy is a store of its own and verifies. Any thread. Errors: conflict, io.
   Result<> backup(const std::string& directory);
 
-  // Frees what died readers of other processes left behind; call it every 10 s, on any thread.
+  // Frees what died readers of other processes left behind; call it now and then, on any thread.
   Result<size_t> clear_dead_readers();
 
   // For clients and drivers.

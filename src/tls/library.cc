@@ -12,6 +12,7 @@ void make_ready() {
   static std::once_flag once;
   std::call_once(once, [] {
     make_sodium_ready();
+    link_sodium_curve();
 #if MBEDTLS_VERSION_MAJOR >= 3
     MG_ASSERT(psa_crypto_init() == PSA_SUCCESS);
 #elif defined(MBEDTLS_AESNI_C) && defined(MBEDTLS_HAVE_X86_64)

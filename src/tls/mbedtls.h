@@ -35,6 +35,9 @@ void make_ready();
 
 // Part of the above: for what sodium_*.cc put in the place of the library's own.
 void make_sodium_ready();
+// Does nothing but be called. The linker takes an object of a static library for a name that it
+// wants, and what sodium_curve.cc replaces is wanted by shared libraries only.
+void link_sodium_curve();
 
 // The library's own function of that name, where one of ours took its place.
 void* replaced_symbol(const char* name);

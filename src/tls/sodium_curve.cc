@@ -7,6 +7,8 @@
 
 #include "tls/mbedtls.h"
 
+void mg::tls::link_sodium_curve() {}
+
 #if MBEDTLS_VERSION_MAJOR < 3  // 3.x keeps to itself what is read and set here
 
 #include <mbedtls/ecdh.h>

@@ -17,7 +17,7 @@ import pytest
 
 import raw
 from certificates import Authority
-from place import patience
+from place import BINARY, patience
 from upstream import Upstream, obliging
 
 
@@ -117,6 +117,17 @@ def test_old_versions_and_weak_ciphers_are_refused(gateway, authority):
         good.set_ciphers(text)
         with shake(gateway, good) as connection:
             assert connection.cipher()[0] == text
+
+
+@pytest.mark.parametrize("name", [
+    "mbedtls_chachapoly_encrypt_and_tag", "mbedtls_chachapoly_auth_decrypt",
+    "mbedtls_gcm_crypt_and_tag", "mbedtls_gcm_auth_decrypt",
+    "mbedtls_ecdh_gen_public", "mbedtls_ecdh_compute_shared"])
+def test_what_is_put_in_the_librarys_place_is_in_the_program(name):
+    """Nothing in the program asks for them: the linker could leave them out."""
+    symbols = subprocess.run(["nm", "-D", "--defined-only", str(BINARY)], check=True,
+                             capture_output=True, text=True).stdout
+    assert f" W {name}\n" in symbols
 
 
 def test_a_session_is_resumed_with_a_ticket(gateway, authority):

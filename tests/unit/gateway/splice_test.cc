@@ -105,6 +105,26 @@ TEST_CASE("stream options go out whole where a vendor refuses them") {
     CHECK(sent(before, "m", RequestBody::StreamUsage::remove) == after);
 }
 
+TEST_CASE("half a surrogate pair is no reason to refuse what it stands in") {
+  const std::string user = R"("messages":[{"role":"user","content":"cut \ud83d","\udc00":1}])";
+  const std::string before = R"({"\ud800":{"\udc00":"\udfff"},"model":"m","stream_options":)"
+                             R"({"\ud800":1,"include_usage":false},"stream":true,)" +
+                             user + "}";
+  const std::string after = R"({"\ud800":{"\udc00":"\udfff"},"model":"m2","stream_options":)"
+                            R"({"\ud800":1,"include_usage":true},"stream":true,)" +
+                            user + "}";
+  CHECK(sent(before, "m2", RequestBody::StreamUsage::ask) == after);
+  const auto doubled = RequestBody::read(
+      Operation::chat, R"({"model":"m","\ud800":1,"\udc00":2,"messages":[{"role":"user",)"
+                       R"("content":"hi"}]})");
+  REQUIRE_FALSE(doubled);
+  CHECK(doubled.error().code == "invalid_value");
+  const auto broken = RequestBody::read(
+      Operation::chat, R"({"model":"m","messages":[{"role":"user","content":"\ud83d\u12"}]})");
+  REQUIRE_FALSE(broken);
+  CHECK(broken.error().code == "invalid_json");
+}
+
 TEST_CASE("whole numbers beyond 64 bits are no reason to refuse what they stand in") {
   const std::string big(78, '9');
   const std::string schema = R"({"model":"m","tools":[{"type":"function","function":{"name":"f",)"
