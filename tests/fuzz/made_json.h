@@ -33,6 +33,8 @@ class MadeJson {
       case 5:
         return string(drawn({"", "hello", "text", "image_url", "user", "{", "}", "usage"}));
       case 6:
+        if (data_.ConsumeIntegralInRange<int>(0, 3) == 0)
+          return drawn({R"("\ud83d")", R"("\ude00 a")", R"("\ud83d\ude00")"});
         return '"' + data_.ConsumeRandomLengthString(12) + '"';
       case 7:
         return array(depth);

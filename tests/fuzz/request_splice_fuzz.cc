@@ -3,6 +3,7 @@
 #include "base/assert.h"
 #include "base/json_value.h"
 #include "fuzz/made_json.h"
+#include "gateway/lenient_json.h"
 #include "gateway/request_body.h"
 
 using namespace mg;
@@ -57,8 +58,13 @@ std::string made_body(FuzzedDataProvider& data, Operation operation) {
   return make.blank() + make.object(members) + make.blank();
 }
 
+// As others read it: half a surrogate pair is none to the parser that judges here.
+Result<Json> document_of(const std::string& text) {
+  return parse_json(without_lone_surrogates(text));
+}
+
 Json expected(const RequestBody& body, std::string_view model, RequestBody::StreamUsage usage) {
-  Json document = *parse_json(body.text());
+  Json document = *document_of(body.text());
   document["model"] = std::string(model);
   if (usage == RequestBody::StreamUsage::remove) document.erase("stream_options");
   if (usage == RequestBody::StreamUsage::ask && body.is_stream() && !body.asks_usage()) {
@@ -89,7 +95,7 @@ void check(Operation operation, const std::string& text) {
       std::string out;
       const std::vector<Splice> splices = body->splices(model, usage);
       for (std::string_view piece : spliced(body->text(), splices)) out.append(piece);
-      const auto document = parse_json(out);
+      const auto document = document_of(out);
       MG_ASSERT(document.has_value());
       MG_ASSERT(same(*document, expected(*body, model, usage)));
       // The next reader must understand it as we did.
