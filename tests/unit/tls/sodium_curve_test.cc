@@ -1,6 +1,4 @@
 // X25519 by libsodium against mbedTLS's own arithmetic, which is not replaced.
-#include <dlfcn.h>
-
 #include <catch2/catch.hpp>
 
 #include "tls/mbedtls.h"
@@ -107,18 +105,6 @@ TEST_CASE("want of randomness is told, and other curves are the library's") {
   REQUIRE(mbedtls_ecdh_compute_shared(&p256.group, &other_way.mpi, &shown_by_us.point, &theirs.mpi,
                                       fill_random, nullptr) == 0);
   CHECK(one_way == other_way);
-}
-
-TEST_CASE("the library's own calls for X25519 come to us") {
-  for (const char* name : {"mbedtls_ecdh_gen_public", "mbedtls_ecdh_compute_shared"}) {
-    CAPTURE(name);
-    Dl_info found{}, ours{};
-    void* const symbol = dlsym(RTLD_DEFAULT, name);
-    REQUIRE(symbol);
-    REQUIRE(dladdr(symbol, &found) != 0);
-    REQUIRE(dladdr(reinterpret_cast<void*>(&make_sodium_ready), &ours) != 0);
-    CHECK(std::string(found.dli_fname) == ours.dli_fname);
-  }
 }
 
 #endif
