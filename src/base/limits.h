@@ -61,6 +61,7 @@ inline constexpr size_t idle_upstreams_max = 1024;  // kept open per origin
 inline constexpr size_t json_padding_bytes = 64;  // readable bytes simdjson wants behind a text
 inline constexpr size_t queue_bytes_high = 256 * KiB;    // written and not yet taken by a peer
 inline constexpr size_t read_buffer_bytes = 64 * KiB;    // one per loop, shared
+inline constexpr int accepts_per_turn_max = 64;          // of each listener
 inline constexpr size_t pipelined_bytes_max = 64 * KiB;  // read ahead of a running request
 inline constexpr int attempts_max = 5;
 inline constexpr int retries_max = 1;  // second tries on the same channel

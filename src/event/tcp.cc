@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "event/local_path.h"
 #include "event/uv_stream.h"
@@ -139,9 +141,11 @@ class ConnectAwaiter {
   int status_ = 0;
 };
 
-// Accepts, and survives running out of descriptors: it pauses instead of spinning, and goes on.
+// Accepts, and survives running out of descriptors: it pauses instead of spinning, and goes on. Of
+// many who come at once it takes some each turn: who is here already does not wait for all of them,
+// and they do not all hold at the same time what a request needs before its answer begins.
 template <class H, class Init, class Wrap>
-class UvListener final : public Listener {
+class UvListener final : public Listener, private Deferred {
  public:
   UvListener(UvLoop& loop, Handle<H> handle, AcceptSink& sink, SocketAddress address, Init init,
              Wrap wrap)
@@ -171,11 +175,23 @@ class UvListener final : public Listener {
  private:
   void on_connection(int status) {
     if (status == 0) {
-      accept_one();
+      // One that is not taken stops libuv from asking the kernel for more.
+      if (accepted_ < limits::accepts_per_turn_max) {
+        ++accepted_;
+        accept_one();
+      } else {
+        has_more_ = true;
+      }
+      if (!is_linked()) loop_.defer(*this);
     } else if (!pause_.is_armed()) {
       log_warning("accept_failed", {{"reason", uv_strerror(status)}});
       pause_.start_ms(kAcceptPauseMs);
     }
+  }
+  // At the end of a turn in which somebody came.
+  void run() override {
+    accepted_ = 0;
+    if (std::exchange(has_more_, false)) on_connection(0);
   }
   void accept_one() {
     auto client = make_socket<H>(loop_, init_);
@@ -193,6 +209,8 @@ class UvListener final : public Listener {
   Init init_;
   Wrap wrap_;
   Timer pause_;
+  int accepted_ = 0;  // in this turn
+  bool has_more_ = false;
   std::string local_path_;
 };
 

@@ -65,6 +65,15 @@ Task<> connect_only(Fixture& f, SocketAddress to, std::optional<Error>& failure)
   f.loop.stop();
 }
 
+Task<> keep(Fixture& f, SocketAddress to, Server& client, std::optional<Error>& failure) {
+  Result<std::unique_ptr<Stream>> connected = co_await f.sockets.connect(to, 1000);
+  if (!connected) {
+    failure = connected.error();
+  } else {
+    client.stream = std::move(*connected);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("bytes go both ways and an orderly end is seen as one") {
@@ -168,6 +177,41 @@ TEST_CASE("a port nobody listens on refuses, one that is taken cannot be taken a
   f.loop.run();
   REQUIRE(failure);
   CHECK(failure->code == Errc::refused);
+}
+
+TEST_CASE("of many who come at once so many are taken each turn, and all in the end") {
+  for (const int64_t more : {0, 1}) {
+    Fixture f;
+    struct Crowd : AcceptSink, Deferred {
+      void on_accept(std::unique_ptr<Stream> accepted) override {
+        streams.push_back(std::move(accepted));
+        ++turns.back();
+        if (!is_linked()) loop->defer(*this);  // to run before the listener takes more
+      }
+      void run() override {
+        turns.push_back(0);
+        if (std::ssize(streams) >= expected) loop->stop();
+      }
+      UvLoop* loop = nullptr;
+      int64_t expected = 0;
+      std::vector<std::unique_ptr<Stream>> streams;
+      std::vector<int64_t> turns{0};
+    };
+    Server clients[2 * limits::accepts_per_turn_max + 1];
+    Crowd crowd;
+    crowd.loop = &f.loop;
+    crowd.expected = 2 * limits::accepts_per_turn_max + more;
+    const auto listener = *f.sockets.listen(kAnyPort, PortSharing::exclusive, crowd);
+    // All of these stand in the kernel's queue before the listener is looked at again.
+    std::optional<Error> failure;
+    for (int64_t i = 0; i < crowd.expected; ++i)
+      f.loop.spawn(keep(f, listener->address(), clients[i], failure));
+    f.loop.run();
+    CHECK_FALSE(failure);
+    REQUIRE(std::ssize(crowd.streams) == crowd.expected);
+    CHECK(*std::max_element(crowd.turns.begin(), crowd.turns.end()) ==
+          limits::accepts_per_turn_max);
+  }
 }
 
 TEST_CASE("workers share a port") {
