@@ -134,7 +134,7 @@ inline constexpr int script_nesting_max = 16;  // of library functions that call
 inline constexpr int script_pcall_nesting_max = 32;
 inline constexpr int script_strikes_max = 3;  // then its state is thrown away
 inline constexpr size_t script_error_bytes_max = 512;
-inline constexpr int64_t watchdog_look_ns = 2'000'000;
+inline constexpr int64_t watchdog_look_ns = 5'000'000;
 
 // Decisions of policies.
 inline constexpr int64_t multiplier_ppm_max = 1'000'000'000;  // a thousandfold

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/thread_name.h"
@@ -109,15 +110,13 @@ Watchdog::Sight Watchdog::look() {
   Sight sight{.busy = false, .next_look_ns = look_every_ns_};
   for (WatchSlot* slot : slots_) {
     const uint64_t running = slot->running_.load();
-    if (running != slot->seen_) {
-      sight.busy = true;
-      slot->seen_ = running;
-      slot->seen_cpu_ns_ = running % 2 == 1 ? slot->cpu_.ns() : 0;
-      continue;
-    }
-    if (running % 2 == 0) continue;
-    sight.busy = true;
-    const int64_t used_ns = slot->cpu_.ns() - slot->seen_cpu_ns_;
+    const bool is_new = std::exchange(slot->seen_, running) != running;
+    const bool is_running = running % 2 == 1;
+    if (is_new || is_running) sight.busy = true;
+    if (!is_running) continue;
+    const int64_t cpu_ns = slot->cpu_.ns();
+    if (is_new) slot->seen_cpu_ns_ = cpu_ns;
+    const int64_t used_ns = cpu_ns - slot->seen_cpu_ns_;
     const int64_t left_ns = slot->budget_ns_.load(std::memory_order_relaxed) - used_ns;
     sight.next_look_ns = std::min(sight.next_look_ns, std::max(left_ns, kShortestSleepNs));
     if (left_ns > 0) continue;

@@ -1,8 +1,8 @@
 // The deadline of scripts, in processor time of the thread that runs them. A worker publishes
 // "running, number n" with two plain atomic stores a run; one watchdog thread per process looks
-// about every two milliseconds, and once it has seen the same run use up its budget it signals that
-// thread, whose handler stops the script (state.h). Never early; late by at most two of its looks
-// on a machine that lets the watchdog run. It sleeps while nobody runs scripts.
+// about every five milliseconds, and once it has seen the same run use up its budget it signals
+// that thread, whose handler stops the script (state.h). Never early; late by little more than one
+// of its looks on a machine that lets the watchdog run. It sleeps while nobody runs scripts.
 //   Linux only: per-thread processor clocks and directed signals (SIGRTMIN is taken).
 #pragma once
 
