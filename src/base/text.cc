@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <numeric>
 
 namespace mg {
 
@@ -56,6 +57,29 @@ std::optional<std::string> from_hex(std::string_view text) {
     out.push_back(static_cast<char>(value));
   }
   return out;
+}
+
+bool is_nearly(std::string_view a, std::string_view b) {
+  constexpr size_t kLongName = 7;
+  const size_t shorter = std::min(a.size(), b.size());
+  const size_t slips_max = shorter >= kLongName ? 2 : 1;
+  if (std::max(a.size(), b.size()) - shorter > slips_max) return false;
+  // Row i: how many slips lie between the first i of `a` and each beginning of `b`.
+  std::vector<size_t> before(b.size() + 1), row(b.size() + 1), next(b.size() + 1);
+  std::iota(row.begin(), row.end(), size_t{0});
+  for (size_t i = 1; i <= a.size(); ++i) {
+    next[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const bool is_same = ascii_lower(a[i - 1]) == ascii_lower(b[j - 1]);
+      next[j] = std::min({row[j] + 1, next[j - 1] + 1, row[j - 1] + (is_same ? 0 : 1)});
+      if (i > 1 && j > 1 && ascii_lower(a[i - 1]) == ascii_lower(b[j - 2]) &&
+          ascii_lower(a[i - 2]) == ascii_lower(b[j - 1]))
+        next[j] = std::min(next[j], before[j - 2] + 1);
+    }
+    std::swap(before, row);
+    std::swap(row, next);
+  }
+  return row.back() <= slips_max;
 }
 
 bool equal_in_constant_time(std::string_view a, std::string_view b) {

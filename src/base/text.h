@@ -29,6 +29,10 @@ std::optional<T> parse_number(std::string_view text) {
 std::string to_hex(std::string_view bytes);
 std::optional<std::string> from_hex(std::string_view text);
 
+// True for two names that are a slip of the hand apart: but for case, a letter too many, missing,
+// or another, or two in each other's place; two such slips where both have seven letters or more.
+bool is_nearly(std::string_view a, std::string_view b);
+
 // Compares secrets in time that depends on the lengths alone.
 bool equal_in_constant_time(std::string_view a, std::string_view b);
 

@@ -7,6 +7,7 @@
 #include "base/assert.h"
 #include "base/label.h"
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace mg::gateway {
 namespace {
@@ -25,6 +26,11 @@ constexpr NamedMode kModes[] = {{"chat", Mode::chat},        {"embedding", Mode:
                                 {"video", Mode::other},      {"rerank", Mode::other},
                                 {"moderation", Mode::other}, {"ocr", Mode::other}};
 
+bool is_meter(std::string_view member) {
+  return std::any_of(kMeters.begin(), kMeters.end(),
+                     [member](Meter meter) { return name(meter) == member; });
+}
+
 // What may stand beside the meters in a table of prices. A member that nobody reads is a price that
 // nobody is charged, so every other name is a mistake.
 enum class Beside : uint8_t { nothing, currency, threshold };
@@ -40,6 +46,11 @@ bool may_stand(Beside beside, std::string_view member) {
   }
   return false;
 }
+
+// Members of a model that change what it costs or may do. One of these misspelt would be silently
+// without effect; any other name is the operator's own note.
+constexpr const char* kTelling[] = {"price",   "native_price",   "tiers",     "service_modes",
+                                    "aliases", "context_window", "max_output"};
 
 // Reads models one by one and gathers what is wrong with them.
 class Reader {
@@ -98,12 +109,32 @@ class Reader {
       problem(model.id.substr(0, 64),
               "id must have 1 to " + std::to_string(limits::model_name_bytes_max) + " bytes");
     if (!text(object, "name", model.name)) model.name = model.id;
+    check_names(object, model);
     read_aliases(object, model);
     read_mode(object, model);
     model.context_window = count(object, model.id, "context_window");
     model.max_output = count(object, model.id, "max_output");
     read_prices(object, model);
     models.push_back(std::move(model));
+  }
+
+  void check_names(dom::object object, const Model& model) {
+    std::vector<std::string_view> seen;
+    for (const auto& [member, value] : object) {
+      const std::string_view key = member;
+      const std::string quoted = "\"" + std::string(key) + "\"";
+      if (std::find(seen.begin(), seen.end(), key) != seen.end())
+        problem(model.id, "has " + quoted + " twice");
+      seen.push_back(key);
+      const auto meant =
+          std::find_if(std::begin(kTelling), std::end(kTelling),
+                       [key](std::string_view name) { return is_nearly(key, name); });
+      if (meant != std::end(kTelling) && key != *meant)
+        problem(model.id, "unknown member " + quoted + ": is \"" + *meant + "\" meant?");
+      if (is_meter(key) || key == "currency")
+        problem(model.id, std::string(key) + " has no effect here: it belongs into " +
+                              (key == "currency" ? "native_price" : "price"));
+    }
   }
 
   void read_aliases(dom::object object, Model& model) {
@@ -136,8 +167,6 @@ class Reader {
   }
 
   void read_prices(dom::object object, Model& model) {
-    if (has(object, "currency"))
-      problem(model.id, "currency has no effect here: it belongs into native_price");
     dom::object price, native;
     const bool has_price = member(object, model, "price", price);
     const bool has_native = member(object, model, "native_price", native);
@@ -228,10 +257,7 @@ class Reader {
     std::vector<std::string_view> seen;
     for (const auto& [member, value] : prices) {
       const std::string_view key = member;
-      const bool is_known =
-          may_stand(beside, key) || std::any_of(kMeters.begin(), kMeters.end(),
-                                                [key](Meter meter) { return name(meter) == key; });
-      if (!is_known)
+      if (!is_meter(key) && !may_stand(beside, key))
         problem(model.id, where + " has an unknown member \"" + std::string(key) + "\"" +
                               (key == "currency" ? ": it belongs into native_price" : ""));
       if (std::find(seen.begin(), seen.end(), key) != seen.end())

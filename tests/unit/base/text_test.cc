@@ -164,6 +164,23 @@ TEST_CASE("a secret is masked wherever it stands, and however JSON escapes it") 
   CHECK(masked_secret("", "token") == "");
 }
 
+TEST_CASE("names that differ by a slip of the hand are nearly the same") {
+  for (const char* slip : {"tiers", "tier", "tierss", "teirs", "tires", "Tiers", "tieRx"})
+    CHECK(is_nearly(slip, "tiers"));
+  for (const char* other : {"", "ti", "tie", "tierce1", "rates", "note", "sreit", "tierssss"})
+    CHECK_FALSE(is_nearly(other, "tiers"));
+  // Seven letters allow for two.
+  CHECK(is_nearly("contextWindows", "context_window"));
+  CHECK(is_nearly("maxoutputs", "max_output"));
+  CHECK_FALSE(is_nearly("max_input", "max_output"));
+  CHECK(is_nearly("aliaess", "aliases"));
+  CHECK_FALSE(is_nearly("lias", "aliases"));
+  CHECK_FALSE(is_nearly("alia", "aliass"));
+  CHECK(is_nearly("", ""));
+  CHECK(is_nearly("", "a"));
+  CHECK_FALSE(is_nearly("", "ab"));
+}
+
 TEST_CASE("every error code has its own name") {
   std::vector<std::string_view> names;
   for (int code = 0; code <= static_cast<int>(Errc::io); ++code)

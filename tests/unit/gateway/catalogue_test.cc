@@ -131,7 +131,16 @@ TEST_CASE("a price that nobody would charge is a mistake") {
       {chat + right + R"(,"service_modes":{"fast":"9"})", "service_modes.fast must be", ""},
       {R"("mode":"chatt",)" + right, "mode must be one of chat, embedding, audio", ""},
       {R"("mode":5,)" + right, "mode must be one of", ""},
+      {chat + right + R"(,"teirs":[])", "unknown member \"teirs\": is \"tiers\" meant?", ""},
+      {chat + right + R"(,"tier":[])", "is \"tiers\" meant?", ""},
+      {chat + right + R"(,"maxOutput":5)", "is \"max_output\" meant?", ""},
+      {chat + right + R"(,"service_mode":{})", "is \"service_modes\" meant?", ""},
+      {chat + R"("prices":{"input":"1","output":"1"})", "is \"price\" meant?", ""},
+      {chat + right + R"(,"cached_input":"0.1")", "cached_input has no effect here", ""},
+      {chat + right + "," + right, "has \"price\" twice", ""},
   };
+  CHECK(said_of(chat + right + R"(,"max_input":5,"note":"ours","per_image":"1","sla":"gold")")
+            .empty());
   for (const Case& wrong : cases) {
     INFO(wrong.members);
     const std::string said = said_of(wrong.members, wrong.more);
