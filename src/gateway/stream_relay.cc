@@ -133,7 +133,10 @@ Relayed StreamRelay::upstream_ended() const {
   if (is_finished() || done_) return ended(Ending::completed);
   if (client_gone_ || parts_.attempt.was_held_up()) return ended(Ending::client_left);
   Failure cut{api::FailureKind::reset, 0, {}, "the upstream's stream ended before its answer did"};
-  if (!saw_event_) cut.kind = api::FailureKind::garbage;
+  if (!saw_event_) {
+    cut.kind = api::FailureKind::garbage;
+    cut.what = "the upstream's answer to a stream held no event";
+  }
   return ended(has_begun_ ? Ending::broken : Ending::failed, std::move(cut));
 }
 

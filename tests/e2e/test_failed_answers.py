@@ -54,6 +54,16 @@ def test_a_stream_that_begins_with_an_error_is_a_failure(workshop, kind, end):
     assert sse.events(answer.body)[-1].is_done
 
 
+@pytest.mark.parametrize("kind", NO_ANSWERS)
+def test_a_stream_without_events_is_a_failure(workshop, kind):
+    gateway, _ = two(workshop, lambda call: call.send(plain(NO_ANSWERS[kind])))
+    answer = gateway.chat(gateway.caller().key, stream=True)
+    assert (answer.status, answer.header("x-moongate-channel")) == (200, "b")
+    first = gateway.explain(answer.header("x-request-id"))["decision"]["attempts"][0]
+    assert first["failure"] == "garbage"
+    assert first["what"] == "the upstream's answer to a stream held no event"
+
+
 def test_an_error_in_the_middle_of_a_stream_is_no_end_of_it(workshop):
     def failing(call):
         call.send(stream_head() + chunk(b"".join(chat_events(done=False)[:3])))
