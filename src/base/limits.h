@@ -62,6 +62,7 @@ inline constexpr size_t json_padding_bytes = 64;  // readable bytes simdjson wan
 inline constexpr size_t queue_bytes_high = 256 * KiB;    // written and not yet taken by a peer
 inline constexpr size_t read_buffer_bytes = 64 * KiB;    // one per loop, shared
 inline constexpr int accepts_per_turn_max = 64;          // of each listener
+inline constexpr int64_t last_call_ms_max = 2'000;       // letting in who had come before a drain
 inline constexpr size_t pipelined_bytes_max = 64 * KiB;  // read ahead of a running request
 inline constexpr int attempts_max = 5;
 inline constexpr int retries_max = 1;  // second tries on the same channel

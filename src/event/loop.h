@@ -3,6 +3,7 @@
 // simulated one with a virtual clock.
 #pragma once
 
+#include <atomic>
 #include <coroutine>
 #include <functional>
 #include <memory>
@@ -226,7 +227,9 @@ class OffloadAwaiter {
   using Value = std::invoke_result_t<F>;
   OffloadAwaiter(Loop& loop, F function) : loop_(loop), function_(std::move(function)) {}
   ~OffloadAwaiter() {
-    if (job_) job_->owner = nullptr;  // the pool still runs it; nobody waits any more
+    if (!job_) return;
+    job_->owner = nullptr;
+    job_->is_wanted.store(false, std::memory_order_relaxed);
   }
   bool await_ready() const noexcept { return false; }
   void await_suspend(std::coroutine_handle<> waiter) {
@@ -240,14 +243,18 @@ class OffloadAwaiter {
  private:
   struct Job final : Work {
     Job(OffloadAwaiter* awaiter, F f) : owner(awaiter), function(std::move(f)) {}
-    void run() override { value.emplace(function()); }
+    // Nobody pays for what is still in the queue when nobody waits for it any more.
+    void run() override {
+      if (is_wanted.load(std::memory_order_relaxed)) value.emplace(function());
+    }
     void done() override {
       if (!owner) return;
       owner->job_ = nullptr;
       owner->value_ = std::move(value);
       owner->waiter_.resume();
     }
-    OffloadAwaiter* owner;
+    OffloadAwaiter* owner;  // of the loop's thread
+    std::atomic<bool> is_wanted{true};
     F function;
     std::optional<Value> value;
   };

@@ -113,6 +113,8 @@ class Listener {
  public:
   virtual ~Listener() = default;  // stops listening
   virtual SocketAddress address() const = 0;
+  // More had come than were taken in this turn. Who waits when the listener goes is cut off.
+  virtual bool has_more() const { return false; }
 };
 
 enum class PortSharing : uint8_t { exclusive, between_workers };

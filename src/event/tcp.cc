@@ -1,12 +1,14 @@
 #include "event/tcp.h"
 
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -141,76 +143,105 @@ class ConnectAwaiter {
   int status_ = 0;
 };
 
-// Accepts, and survives running out of descriptors: it pauses instead of spinning, and goes on. Of
-// many who come at once it takes some each turn: who is here already does not wait for all of them,
-// and they do not all hold at the same time what a request needs before its answer begins.
-template <class H, class Init, class Wrap>
-class UvListener final : public Listener, private Deferred {
+// A descriptor until somebody else takes it over.
+class Descriptor {
  public:
-  UvListener(UvLoop& loop, Handle<H> handle, AcceptSink& sink, SocketAddress address, Init init,
-             Wrap wrap)
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(Descriptor&& other) noexcept : fd_(other.release()) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+Error system_error(std::string_view doing) {
+  return uv_error(uv_translate_sys_error(errno), doing);
+}
+
+// Accepts. Of many who come at once it takes some each turn: who is here already does not wait for
+// all of them, and they do not all hold at the same time what a request needs before its answer
+// begins. Out of descriptors, it lets the rest wait and asks again after a pause. (uv_listen would
+// not do: its loop goes on asking, and where several threads are out of descriptors it never ends.)
+template <class H, class Init, class Open, class Wrap>
+class UvListener final : public Listener {
+ public:
+  UvListener(UvLoop& loop, Descriptor socket, AcceptSink& sink, SocketAddress address, Init init,
+             Open open, Wrap wrap)
       : loop_(loop),
-        handle_(std::move(handle)),
+        socket_(std::move(socket)),
         sink_(sink),
         address_(address),
         init_(init),
+        open_(open),
         wrap_(wrap),
-        pause_(Timer::calling<&UvListener::accept_one>(loop.timers(), this)) {
-    as_handle(handle_.get())->data = this;
-  }
+        pause_(Timer::calling<&UvListener::watch>(loop.timers(), this)) {}
   ~UvListener() override {
+    poll_.reset();  // before its descriptor
     if (!local_path_.empty()) ::unlink(local_path_.c_str());
   }
 
   int start() {
-    return uv_listen(reinterpret_cast<uv_stream_t*>(handle_.get()), kBacklog,
-                     [](uv_stream_t* server, int status) {
-                       auto* self = static_cast<UvListener*>(server->data);
-                       if (self) self->on_connection(status);
-                     });
+    auto raw = std::make_unique<uv_poll_t>();
+    const int status = uv_poll_init(loop_.uv(), raw.get(), socket_.get());
+    if (status != 0) return status;
+    as_handle(raw.get())->data = this;
+    poll_.reset(raw.release());
+    watch();
+    return 0;
   }
   void remove_on_close(std::string path) { local_path_ = std::move(path); }
   SocketAddress address() const override { return address_; }
+  bool has_more() const override {
+    pollfd waiting{socket_.get(), POLLIN, 0};
+    return ::poll(&waiting, 1, 0) > 0;
+  }
 
  private:
-  void on_connection(int status) {
-    if (status == 0) {
-      // One that is not taken stops libuv from asking the kernel for more.
-      if (accepted_ < limits::accepts_per_turn_max) {
-        ++accepted_;
-        accept_one();
+  void watch() {
+    uv_poll_start(poll_.get(), UV_READABLE, [](uv_poll_t* poll, int, int) {
+      if (auto* self = owner_of<UvListener>(poll)) self->accept_some();
+    });
+  }
+  void accept_some() {
+    for (int taken = 0; taken < limits::accepts_per_turn_max;) {
+      Descriptor peer(::accept4(socket_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+      const int number = errno;
+      if (peer.get() >= 0) {
+        ++taken;
+        let_in(std::move(peer));
+      } else if (number == EMFILE || number == ENFILE || number == ENOBUFS || number == ENOMEM) {
+        log_warning("accept_failed", {{"reason", std::strerror(number)}});
+        uv_poll_stop(poll_.get());
+        pause_.start_ms(kAcceptPauseMs);
+        return;
+      } else if (number == EAGAIN) {
+        return;
       } else {
-        has_more_ = true;
+        ++taken;  // one that broke on its way in (accept(2), "Error handling")
       }
-      if (!is_linked()) loop_.defer(*this);
-    } else if (!pause_.is_armed()) {
-      log_warning("accept_failed", {{"reason", uv_strerror(status)}});
-      pause_.start_ms(kAcceptPauseMs);
     }
   }
-  // At the end of a turn in which somebody came.
-  void run() override {
-    accepted_ = 0;
-    if (std::exchange(has_more_, false)) on_connection(0);
-  }
-  void accept_one() {
+  void let_in(Descriptor peer) {
     auto client = make_socket<H>(loop_, init_);
-    if (!client) return;
-    const int status = uv_accept(reinterpret_cast<uv_stream_t*>(handle_.get()),
-                                 reinterpret_cast<uv_stream_t*>(client->get()));
-    if (status != 0) return;
+    if (!client || open_(client->get(), peer.get()) != 0) return;
+    peer.release();
     if (auto stream = wrap_(loop_, std::move(*client))) sink_.on_accept(std::move(stream));
   }
 
   UvLoop& loop_;
-  Handle<H> handle_;
+  const Descriptor socket_;
   AcceptSink& sink_;
   SocketAddress address_;
   Init init_;
+  Open open_;
   Wrap wrap_;
   Timer pause_;
-  int accepted_ = 0;  // in this turn
-  bool has_more_ = false;
+  Handle<uv_poll_t> poll_;
   std::string local_path_;
 };
 
@@ -252,28 +283,25 @@ Task<Result<std::unique_ptr<Stream>>> UvSockets::connect(SocketAddress address,
 
 Result<std::unique_ptr<Listener>> UvSockets::listen(const SocketAddress& address,
                                                     PortSharing sharing, AcceptSink& sink) {
-  const auto init = [](uv_loop_t* l, uv_tcp_t* t) { return uv_tcp_init(l, t); };
-  MG_TRY(Handle<uv_tcp_t> tcp, make_socket<uv_tcp_t>(loop_, [&](uv_loop_t* l, uv_tcp_t* t) {
-           return uv_tcp_init_ex(l, t, address.ip.is_v4() ? AF_INET : AF_INET6);
-         }));
-  if (sharing == PortSharing::between_workers) {
-    uv_os_fd_t fd;
-    const int on = 1;
-    uv_fileno(as_handle(tcp.get()), &fd);
-    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-  }
-  const sockaddr_storage storage = to_sockaddr(address);
-  int status = uv_tcp_bind(tcp.get(), reinterpret_cast<const sockaddr*>(&storage), 0);
-  sockaddr_storage bound{};
-  int length = sizeof bound;
-  if (status == 0)
-    status = uv_tcp_getsockname(tcp.get(), reinterpret_cast<sockaddr*>(&bound), &length);
-  if (status != 0) return tl::unexpected(uv_error(status, "listen on " + address.text()));
-  using Type = UvListener<uv_tcp_t, decltype(init), decltype(&tcp_stream)>;
-  auto listener =
-      std::make_unique<Type>(loop_, std::move(tcp), sink, from_sockaddr(bound), init, &tcp_stream);
-  status = listener->start();
-  if (status != 0) return tl::unexpected(uv_error(status, "listen on " + address.text()));
+  const std::string doing = "listen on " + address.text();
+  sockaddr_storage name = to_sockaddr(address);
+  socklen_t length = address.ip.is_v4() ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  Descriptor socket(::socket(name.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const int on = 1;
+  if (socket.get() < 0) return tl::unexpected(system_error(doing));
+  setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (sharing == PortSharing::between_workers)
+    setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  auto* generic = reinterpret_cast<sockaddr*>(&name);
+  if (::bind(socket.get(), generic, length) != 0 || ::listen(socket.get(), kBacklog) != 0 ||
+      ::getsockname(socket.get(), generic, &length) != 0)
+    return tl::unexpected(system_error(doing));
+  using Type =
+      UvListener<uv_tcp_t, decltype(&init_tcp), decltype(&uv_tcp_open), decltype(&tcp_stream)>;
+  auto listener = std::make_unique<Type>(loop_, std::move(socket), sink, from_sockaddr(name),
+                                         &init_tcp, &uv_tcp_open, &tcp_stream);
+  const int status = listener->start();
+  if (status != 0) return tl::unexpected(uv_error(status, doing));
   return listener;
 }
 
@@ -292,18 +320,25 @@ Result<std::unique_ptr<Listener>> UvSockets::listen_local(const std::string& pat
   static_assert(kLocalPathBytesMax == sizeof(sockaddr_un::sun_path) - 1);
   if (path.size() > kLocalPathBytesMax)
     return fail(Errc::invalid, path + " is too long for a local socket");
-  MG_TRY(Handle<uv_pipe_t> pipe, make_socket<uv_pipe_t>(loop_, init_pipe));
+  const std::string doing = "listen on " + path;
+  sockaddr_un name{};
+  name.sun_family = AF_UNIX;
+  path.copy(name.sun_path, kLocalPathBytesMax);
+  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (socket.get() < 0) return tl::unexpected(system_error(doing));
   ::unlink(path.c_str());
   const mode_t before = umask(0177);
-  int status = uv_pipe_bind(pipe.get(), path.c_str());
+  const int bound = ::bind(socket.get(), reinterpret_cast<sockaddr*>(&name), sizeof name);
   umask(before);
-  if (status != 0) return tl::unexpected(uv_error(status, "listen on " + path));
-  using Type = UvListener<uv_pipe_t, decltype(&init_pipe), decltype(&local_stream)>;
-  auto listener = std::make_unique<Type>(loop_, std::move(pipe), sink, SocketAddress(), &init_pipe,
-                                         &local_stream);
+  if (bound != 0 || ::listen(socket.get(), kBacklog) != 0)
+    return tl::unexpected(system_error(doing));
+  using Type =
+      UvListener<uv_pipe_t, decltype(&init_pipe), decltype(&uv_pipe_open), decltype(&local_stream)>;
+  auto listener = std::make_unique<Type>(loop_, std::move(socket), sink, SocketAddress(),
+                                         &init_pipe, &uv_pipe_open, &local_stream);
   listener->remove_on_close(path);
-  status = listener->start();
-  if (status != 0) return tl::unexpected(uv_error(status, "listen on " + path));
+  const int status = listener->start();
+  if (status != 0) return tl::unexpected(uv_error(status, doing));
   return listener;
 }
 

@@ -90,6 +90,7 @@ ledger::Amounts Relay::for_every_wallet(Money amount) const {
 }
 
 void Relay::mark(Money cost) {
+  if (!has_begun_) return;  // who got nothing pays nothing, should we die now
   ledger::Mark mark;
   mark.metered = for_every_wallet(cost);
   mark.units = parts_.metering.generated().tokens();

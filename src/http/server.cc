@@ -1,9 +1,18 @@
 #include "http/server.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "tls/stream.h"
 
 namespace mg::http {
+namespace {
+
+// While draining: how often it is asked whether somebody waits to be let in, or anybody is left.
+constexpr int64_t kLastCallMs = 25;
+constexpr int64_t kLookMs = 10;
+
+}  // namespace
 
 // A listener, with what its connections need.
 class Server::Door final : public event::AcceptSink {
@@ -160,11 +169,23 @@ void Server::shed_idle() {
   end_connections([](const ServerConnection& connection) { return connection.is_idle(); });
 }
 
-void Server::drain() {
+bool Server::has_more() const {
+  return std::any_of(doors_.begin(), doors_.end(),
+                     [](const auto& door) { return door->listener->has_more(); });
+}
+
+event::Task<> Server::drain() {
   draining_ = true;
   update_pressure();
+  const int64_t last_call_ns = shared_.loop.now_ns() + limits::last_call_ms_max * kNsPerMs;
+  do {
+    co_await event::sleep_ms(shared_.loop, kLastCallMs);
+  } while (has_more() && shared_.loop.now_ns() < last_call_ns);
   for (const auto& door : doors_) door->listener.reset();
+  // The last to be let in look idle until what they sent has been read.
+  co_await event::sleep_ms(shared_.loop, kLastCallMs);
   end_connections([](const ServerConnection&) { return true; });
+  while (connections_ > 0) co_await event::sleep_ms(shared_.loop, kLookMs);
 }
 
 }  // namespace mg::http

@@ -38,10 +38,10 @@ class Server {
   // New connections of that listener (in the order of listen()) use these from now on.
   void set_credentials(size_t listener, std::shared_ptr<const tls::ServerCredentials> credentials);
 
-  // Stops accepting and ends idle connections; those that serve end after their answer.
-  void drain();
+  // Takes who has come already, stops accepting, and ends idle connections; those that serve end
+  // after their answer. Over when the last one is gone.
+  event::Task<> drain();
   size_t connections() const { return connections_; }
-  bool is_draining() const { return draining_; }
 
  private:
   class Door;
@@ -53,6 +53,7 @@ class Server {
                                                           std::unique_ptr<event::Stream> stream);
   void update_pressure();
   void shed_idle();
+  bool has_more() const;
   template <class Which>
   void end_connections(Which which);
 

@@ -95,16 +95,13 @@ class Worker::Thread {
     for (size_t i = 0; i < credentials.size(); ++i) server_->set_credentials(i, credentials[i]);
   }
 
-  void drain(std::function<void()> done) {
-    server_->drain();
-    loop_.spawn(report_when_empty(std::move(done)));
-  }
+  void drain(std::function<void()> done) { loop_.spawn(report_drained(std::move(done))); }
 
   event::UvLoop& loop() { return loop_; }
 
  private:
-  event::Task<> report_when_empty(std::function<void()> done) {
-    while (server_->connections() > 0) co_await event::sleep_ms(loop_, 10);
+  event::Task<> report_drained(std::function<void()> done) {
+    co_await server_->drain();
     done();
   }
 

@@ -104,6 +104,29 @@ def test_a_drain_loses_no_stream(workshop):
     assert gateway.balance(caller.tenant) == 100 * 10**9 - spent
 
 
+def test_who_had_asked_before_the_end_is_answered(workshop):
+    """Hundreds stand in the kernel's queue, their requests sent, when the signal comes."""
+    gateway = workshop.gateway([workshop.lab().channel()], workers=2, drain_s=60)
+    caller = gateway.caller("100.00")
+    count = sized(600, 200)
+
+    async def run():
+        gateway.program.signal(signal.SIGSTOP)
+        guests = [crowd.Visitor(gateway.address, 60) for _ in range(count)]
+        for guest in guests:
+            await guest.connect()
+            await guest.ask("POST", "/v1/chat/completions", crowd.chat(), None, caller.key)
+        gateway.program.signal(signal.SIGTERM)
+        gateway.program.signal(signal.SIGCONT)
+        return await asyncio.gather(*(guest.read_answer() for guest in guests))
+
+    answers = asyncio.run(run())
+    assert [answer.status for answer in answers] == [200] * count
+    assert all(answer.header("connection") == "close" for answer in answers)
+    ended(gateway, 30)
+    assert gateway.verify()["open_holds"] == 0
+
+
 @pytest.mark.parametrize("how", ["deadline", "second signal"])
 def test_what_still_runs_at_the_end_is_settled(workshop, how):
     """Streams that hang in the middle are paid for what they relayed; answers that never began

@@ -1,10 +1,14 @@
 """More and more connections: first they are not kept, then new requests are refused, then idle ones
 are closed, then nobody is let in. What is under way goes on, and all of it passes."""
 
+import os
+import resource
+import socket
 import time
 
 import pytest
 
+import raw
 import sse
 from crowd import chat
 from place import patience
@@ -256,3 +260,31 @@ def test_all_of_it_passes(house):
         assert (answer.status, answer.header("connection")) == (200, None)
     ready = house.gateway.get("/health/ready")
     assert ready.status == 200 and ready.json()["status"] == "ready"
+
+
+def test_without_descriptors_nobody_is_let_in_and_all_goes_on(workshop):
+    """Several workers run out together: who is here is served, who comes waits, and when others
+    have left it is their turn."""
+    gateway = workshop.gateway([workshop.lab().channel()], workers=4)
+    key = gateway.caller().key
+    pid = gateway.program.process.pid
+    with raw.Connection(gateway.address) as inside:
+        inside.ask("GET", "/health/live")
+        assert inside.read_answer().status == 200
+        open_now = len(os.listdir(f"/proc/{pid}/fd"))
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (open_now + 40, limits[1]))
+        crowd_outside = [socket.create_connection(gateway.address) for _ in range(300)]
+        gateway.program.wait_logged("accept_failed")
+        time.sleep(patience(0.5))  # long enough for every worker to run out
+        assert len(os.listdir(f"/proc/{pid}/fd")) <= open_now + 40
+        inside.ask("GET", "/health/live")
+        assert inside.read_answer().status == 200
+        waiting = raw.Connection(gateway.address)
+        waiting.ask("GET", "/health/live")
+        for one in crowd_outside:
+            one.close()
+        with waiting:
+            assert waiting.read_answer().status == 200
+    assert gateway.chat(key).status == 200
+    gateway.stop()

@@ -41,6 +41,10 @@ Task<> offload_twice(UvLoop& loop, std::thread::id& seen, int& sum) {
   loop.stop();
 }
 
+Task<> offload_one(UvLoop& loop, std::function<int()> work) {
+  [[maybe_unused]] const int value = co_await offloaded(loop, work);
+}
+
 struct Hook : TurnEnd {
   void on_turn_end() override { ++calls; }
   int calls = 0;
@@ -274,4 +278,35 @@ TEST_CASE("hooks at the end of a turn run once a turn, until they leave") {
   }
   loop.turn();
   CHECK(hook.calls == 2);
+}
+
+TEST_CASE("work in the pool's queue that nobody waits for any more is not done") {
+  SystemClock clock;
+  UvLoop loop(clock);
+  std::atomic<int> blocked = 0, done = 0;
+  std::atomic<bool> may_end = false;
+  std::vector<Task<>> blockers;
+  // More than the pool has threads, so that what follows has to queue.
+  constexpr int kBlockers = 16;
+  for (int i = 0; i < kBlockers; ++i) {
+    blockers.push_back(offload_one(loop, [&] {
+      ++blocked;
+      while (!may_end) std::this_thread::yield();
+      return 0;
+    }));
+    blockers.back().start();
+  }
+  Task<> dropped = offload_one(loop, [&] { return ++done; });
+  dropped.start();
+  Task<> wanted = offload_one(loop, [&] {
+    done += 10;
+    loop.stop();
+    return 0;
+  });
+  wanted.start();
+  CHECK(blocked < kBlockers);
+  dropped.drop();
+  may_end = true;
+  loop.run();
+  CHECK(done == 10);
 }
