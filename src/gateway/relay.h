@@ -137,7 +137,6 @@ class StreamRelay final : public Relay {
   };
 
   void take(std::string_view bytes);
-  void take_bare_end();
   void take_event(const http::SseEvent& event);
   Relayed upstream_ended() const;
 

@@ -30,10 +30,7 @@ event::Task<Relayed> StreamRelay::run() {
         co_await parts_.attempt.upstream().read(parts_.attempt.wait_ms());
     if (!pieces && is_finished() && !client_gone_) co_return upstream_ended();
     if (!pieces) co_return broke_off(pieces.error());
-    if (pieces->empty()) {
-      take_bare_end();
-      co_return upstream_ended();
-    }
+    if (pieces->empty()) co_return upstream_ended();
     for (std::string_view piece : *pieces)
       if (!done_) take(piece);
     if (failure_ && !has_begun_) co_return ended(Ending::failed, *failure_);
@@ -68,15 +65,6 @@ void StreamRelay::take(std::string_view bytes) {
     take_event(event);
     if (done_) return;  // nothing may follow the end
   }
-}
-
-// Some upstreams leave out the blank line behind their very last event. Where that says that the
-// answer is over it is taken for what it is meant to be; any other may have been cut short.
-void StreamRelay::take_bare_end() {
-  constexpr std::string_view kField = "data:";
-  std::string_view line = events_.rest();
-  while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
-  if (line.starts_with(kField) && trimmed(line.substr(kField.size())) == kDone) take("\n\n");
 }
 
 void StreamRelay::take_event(const http::SseEvent& event) {

@@ -250,14 +250,6 @@ def test_who_asked_for_usage_gets_it_all_the_same(strict, told):
     assert usage["completion_tokens"] == 2
 
 
-@pytest.mark.parametrize("end", [b"data: [DONE]", b"data: [DONE]\n", b"data:[DONE]\r\n"], ids=repr)
-def test_the_last_event_may_lack_its_blank_line(gateway, prices, caller, sends, end):
-    sends(streamed(chunk_of(delta("Hello", "stop")) + chunk_of([], usage=usage_of(9, 5)) + end))
-    answer = gateway.chat(caller.key, stream=True)
-    assert sse.text(answer.events()) == "Hello" and answer.events()[-1].is_done
-    assert spent(gateway, caller) == prices.cost(MODEL, input=9, output=5)
-
-
 # --- Numbers and errors, written in other ways ---
 
 

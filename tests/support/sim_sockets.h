@@ -136,6 +136,8 @@ class SimSockets final : public event::Sockets {
     return std::make_unique<SimListener>(*this, bound);
   }
 
+  bool is_crowded = false;  // as if more had come to every listener than it takes in a turn
+
  private:
   class SimListener final : public event::Listener {
    public:
@@ -143,6 +145,7 @@ class SimSockets final : public event::Sockets {
         : sockets_(sockets), address_(address) {}
     ~SimListener() override { sockets_.listeners_.erase(address_); }
     SocketAddress address() const override { return address_; }
+    bool has_more() const override { return sockets_.is_crowded; }
 
    private:
     SimSockets& sockets_;

@@ -124,3 +124,19 @@ TEST_CASE("a handshake that made room may have had a step in the pool") {
     CHECK(talker.has_ended);
   }
 }
+
+TEST_CASE("a drain lets in who has come already, but not for ever") {
+  const auto is_open = [](ServerFixture& f) {
+    return mg::test::finish(f.loop, f.sockets.connect(f.address, 1000)).has_value();
+  };
+  ServerFixture quiet, crowded;
+  crowded.sockets.is_crowded = true;
+  for (ServerFixture* f : {&quiet, &crowded}) f->loop.spawn(f->server.drain());
+  CHECK(is_open(quiet));
+  quiet.loop.run_for_ms(100);
+  CHECK_FALSE(is_open(quiet));
+  crowded.loop.run_for_ms(limits::last_call_ms_max - 1);
+  CHECK(is_open(crowded));
+  crowded.loop.run_for_ms(2);
+  CHECK_FALSE(is_open(crowded));
+}
